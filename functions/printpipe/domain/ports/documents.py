@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self
 
 
-
 @dataclass(frozen=True)
 class Version:
     """When a document was last written, comparable for equality only."""

@@ -1,0 +1,79 @@
+"""What may become of a job and of a command: one table each."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class CommandStatus(StrEnum):
+    """Where a printer command stands."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class JobStatus(StrEnum):
+    """Where a print job stands."""
+
+    HELD = "held"
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    PREPARING = "preparing"
+    PRINTING = "printing"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+_C = CommandStatus
+COMMANDS: Mapping[CommandStatus, frozenset[CommandStatus]] = {
+    _C.PENDING: frozenset({_C.PROCESSING, _C.COMPLETED, _C.FAILED, _C.EXPIRED, _C.CANCELLED}),
+    _C.PROCESSING: frozenset({_C.PENDING, _C.COMPLETED, _C.FAILED, _C.UNKNOWN}),
+    _C.UNKNOWN: frozenset({_C.COMPLETED, _C.FAILED}),
+    _C.COMPLETED: frozenset(),
+    _C.FAILED: frozenset(),
+    _C.EXPIRED: frozenset(),
+    _C.CANCELLED: frozenset(),
+}
+"""The steps a command may take; a state without any is final."""
+
+_J = JobStatus
+_ENDS = frozenset({_J.COMPLETED, _J.FAILED, _J.CANCELLED})
+_AT_THE_PRINTER = frozenset({_J.PREPARING, _J.PRINTING, _J.PAUSED})
+JOBS: Mapping[JobStatus, frozenset[JobStatus]] = {
+    _J.HELD: _ENDS | _AT_THE_PRINTER | {_J.QUEUED, _J.CLAIMED, _J.UNKNOWN},
+    _J.QUEUED: _ENDS | _AT_THE_PRINTER | {_J.CLAIMED, _J.UNKNOWN},
+    _J.CLAIMED: _ENDS | _AT_THE_PRINTER | {_J.UNKNOWN},
+    _J.PREPARING: _ENDS | {_J.PRINTING, _J.PAUSED, _J.UNKNOWN},
+    _J.PRINTING: _ENDS | {_J.PAUSED, _J.UNKNOWN},
+    _J.PAUSED: _ENDS | {_J.PRINTING, _J.UNKNOWN},
+    _J.UNKNOWN: _ENDS | _AT_THE_PRINTER,
+    _J.COMPLETED: frozenset(),
+    _J.FAILED: frozenset(),
+    _J.CANCELLED: frozenset(),
+}
+"""The steps a job may take; reports can be lost or late, so a later state may be reached past an earlier one."""
+
+_FILE_WORDS: Mapping[JobStatus, str] = {
+    _J.HELD: "uploaded",
+    _J.QUEUED: "queued",
+    _J.CLAIMED: "claimed",
+    _J.PREPARING: "printing",
+    _J.PRINTING: "printing",
+    _J.PAUSED: "printing",
+    _J.UNKNOWN: "printing",
+    _J.COMPLETED: "completed",
+    _J.FAILED: "failed",
+    _J.CANCELLED: "failed",
+}
+
+
+def file_status(job: JobStatus) -> str:
+    """What a stored file's `status` says while its newest job is in this state."""
+    return _FILE_WORDS[job]

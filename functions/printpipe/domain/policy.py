@@ -1,0 +1,33 @@
+"""What a deployment decides: lifetimes, secrets, names of collections."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Collections:
+    """The collections' names; three can be overridden."""
+
+    files: str = "files"
+    printer_commands: str = "printer_commands"
+    printer_status_updates: str = "printer_status_updates"
+    print_jobs: str = "print_jobs"
+    claims: str = "claims"
+    organizations: str = "organizations"
+    recipients: str = "recipients"
+    printers: str = "printers"
+    printer_aliases: str = "printer_aliases"
+    printer_events: str = "printer_events"
+    api_keys: str = "api_keys"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The settings that services go by. `fetch_token_secrets`: the first signs, all verify."""
+
+    fetch_token_secrets: Sequence[bytes] = field(repr=False)
+    operator_key_digests: frozenset[str] = field(default=frozenset(), repr=False)
+    fetch_token_lifetime: timedelta = timedelta(minutes=15)
+    command_lease: timedelta = timedelta(seconds=60)
+    collections: Collections = field(default_factory=Collections)

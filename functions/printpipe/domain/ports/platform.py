@@ -1,0 +1,28 @@
+"""The ports together, as a running function holds them."""
+
+from typing import Protocol
+
+from printpipe.domain.ports.bus import Bus
+from printpipe.domain.ports.documents import Documents
+from printpipe.domain.ports.files import Files
+from printpipe.domain.ports.keys import Keys
+from printpipe.domain.ports.remote import RemoteFiles
+
+
+class Platform(Protocol):
+    """Every port is made when it is first asked for; one that the catalog's row does not use is an error."""
+
+    @property
+    def documents(self) -> Documents: ...
+
+    @property
+    def files(self) -> Files: ...
+
+    @property
+    def bus(self) -> Bus: ...
+
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def remote(self) -> RemoteFiles: ...

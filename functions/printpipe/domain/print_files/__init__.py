@@ -1,0 +1,22 @@
+"""Print files: what a sliced `.3mf` or a `.gcode` says of itself, and why some are refused."""
+
+from printpipe.domain.print_files.durations import parse_duration
+from printpipe.domain.print_files.inspection import inspect
+from printpipe.domain.print_files.limits import DEFAULT_LIMITS, REQUEST_BYTES, Limits
+from printpipe.domain.print_files.model import Filament, Plate, PrintFile, Slicer
+from printpipe.domain.print_files.names import MEDIA_TYPES, check_file_name, check_media_type
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "MEDIA_TYPES",
+    "REQUEST_BYTES",
+    "Filament",
+    "Limits",
+    "Plate",
+    "PrintFile",
+    "Slicer",
+    "check_file_name",
+    "check_media_type",
+    "inspect",
+    "parse_duration",
+]

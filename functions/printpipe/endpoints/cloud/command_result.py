@@ -1,0 +1,42 @@
+"""POST /control/result: takes the result of a command's execution."""
+
+from typing import Literal
+
+from printpipe.dialects import cloud
+from printpipe.dialects.exchange import Answer
+from printpipe.domain.lifecycles import CommandStatus
+from printpipe.domain.values import Id, Text
+from printpipe.endpoints.call import Call
+from printpipe.services import commands
+
+
+class Request(cloud.Model):
+    """The body; `unknown` is our agent's word for an effect that nobody can tell."""
+
+    command_id: Id
+    recipient_id: Id
+    printer_serial: Id | None = None
+    status: Literal["completed", "failed", "error", "unknown"]
+    message: Text | None = None
+    error_message: Text | None = None
+    fence: int | None = None
+
+
+def handle(call: Call) -> Answer:
+    """The first final result stands; the same again is answered likewise."""
+    body = call.request.json(Request)
+    command = commands.report(
+        call.context,
+        body.recipient_id,
+        body.command_id,
+        CommandStatus("failed" if body.status == "error" else body.status),
+        message=body.message,
+        error_message=body.error_message,
+        fence=body.fence,
+    )
+    assert command.completed_at is not None
+    return cloud.success(
+        commandId=command.command_id,
+        status=cloud.command_status(command.status),
+        completedAt=cloud.timestamp(command.completed_at),
+    )

@@ -1,0 +1,55 @@
+"""POST /api/printer-events/report: something happened at a printer."""
+
+from typing import Literal
+
+from printpipe.dialects import cloud
+from printpipe.dialects.exchange import Answer
+from printpipe.domain.values import Id, Moment, Payload, Text
+from printpipe.endpoints.call import Call
+from printpipe.services import events
+from printpipe.services.events import Happening
+
+
+class Request(cloud.Model):
+    """The body. A client that gives an `eventId` may send the event again."""
+
+    recipient_id: Id
+    printer_serial: Id
+    printer_ip_address: Id | None = None
+    event_type: Id
+    event_status: Literal["success", "failed", "warning", "info"]
+    print_job_id: Id | None = None
+    error_data: Payload | None = None
+    status_data: Payload | None = None
+    message: Text | None = None
+    event_id: Id | None = None
+    occurred_at: Moment | None = None
+
+
+def handle(call: Call) -> Answer:
+    """201 for a new event, 200 for one that is stored already."""
+    body = call.request.json(Request)
+    event, is_new = events.report(
+        call.context,
+        Happening(
+            recipient_id=body.recipient_id,
+            client_id=body.event_id,
+            printer_serial=body.printer_serial,
+            printer_ip_address=body.printer_ip_address,
+            event_type=body.event_type,
+            event_status=body.event_status,
+            print_job_id=body.print_job_id,
+            error_data=body.error_data,
+            status_data=body.status_data,
+            message=body.message,
+            occurred_at=body.occurred_at,
+        ),
+    )
+    answer = {
+        "ok": True,
+        "eventId": event.event_id,
+        "created_at": cloud.timestamp(event.created_at),
+        "eventType": event.event_type,
+        "printJobId": event.print_job_id,
+    }
+    return Answer(answer, 201 if is_new else 200)

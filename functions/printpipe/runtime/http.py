@@ -1,0 +1,188 @@
+"""From an HTTP request to its handler and back."""
+
+import json
+import re
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import IO, Any, Protocol
+
+from flask import Request as FlaskRequest
+from flask import Response
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from printpipe.dialects.exchange import Answer, Form, Request, UploadedFile
+from printpipe.domain.errors import DomainError, InvalidInput, MethodNotAllowed, NotFound, TooLarge
+from printpipe.domain.log import log, log_failure
+from printpipe.domain.tenancy import NOBODY, Caller
+from printpipe.endpoints.call import Call
+from printpipe.runtime import logs
+from printpipe.runtime.catalog import Row
+from printpipe.runtime.process import Process, process
+
+MAX_REQUEST_BYTES = 32 * 1024 * 1024
+"""What a function accepts, as the platform does."""
+
+_MAX_FORM_FIELD_BYTES = 512 * 1024
+_MAX_FORM_PARTS = 32
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+class Dialect(Protocol):
+    """What a dialect's module offers the runtime."""
+
+    def credential(self, request: Request) -> str | None:
+        """The API key that the request carries."""
+
+    def failure(self, error: DomainError, *, traceback: str | None = None) -> Answer:
+        """The answer to a call that did not work."""
+
+    def breakdown(self, request_id: str, *, traceback: str | None = None) -> Answer:
+        """The answer to a call that broke on a mistake of ours."""
+
+
+def server(row: Row) -> Callable[[FlaskRequest], Response]:
+    """The plain function that functions-framework serves for a row."""
+    handle: Callable[[Call], Answer] = import_module(row.handler_module).handle
+    dialect: Any = import_module(f"printpipe.dialects.{row.dialect}")
+    assert row.http is not None
+    pattern = _pattern(row.http.path)
+
+    def serve(request: FlaskRequest) -> Response:
+        logs.set_up()
+        request_id = _request_id(request.headers.get("X-Request-Id"))
+        with logs.bound(requestId=request_id, function=row.name):
+            answer = _answer(row, pattern, handle, dialect, request, request_id)
+        body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
+        headers = {**answer.headers, "X-Request-Id": request_id, "Cache-Control": "no-store"}
+        return Response(body, answer.status, headers, content_type="application/json")
+
+    return serve
+
+
+def _answer(
+    row: Row,
+    pattern: re.Pattern[str],
+    handle: Callable[[Call], Answer],
+    dialect: Dialect,
+    request: FlaskRequest,
+    request_id: str,
+) -> Answer:
+    debug = False
+    try:
+        running = process()
+        debug = running.settings.debug_errors
+        trace = logs.trace_of(request.headers.get("X-Cloud-Trace-Context"), running.settings.project)
+        with logs.bound(**{"logging.googleapis.com/trace": trace}):
+            exchanged = _exchange(row, pattern, request, running)
+            caller = _authorize(row, dialect, exchanged, running)
+            return handle(Call(exchanged, running.context(caller, request_id)))
+    except DomainError as error:
+        log("request_refused", code=error.code, why=error.message, field=error.field)
+        return dialect.failure(error, traceback=traceback.format_exc() if debug else None)
+    except Exception:
+        log_failure("request_broke")
+        return dialect.breakdown(request_id, traceback=traceback.format_exc() if debug else None)
+
+
+def _authorize(row: Row, dialect: Dialect, request: Request, running: Process) -> Caller:
+    if row.auth not in ("key", "optional"):
+        return NOBODY
+    key = dialect.credential(request)
+    if key is None and row.auth == "optional":
+        return NOBODY
+    return running.directory.authenticate(key, row.scope_for(request.method))
+
+
+def _exchange(row: Row, pattern: re.Pattern[str], request: FlaskRequest, running: Process) -> Request:
+    assert row.http is not None
+    matched = pattern.fullmatch(request.path)
+    if matched is None:
+        raise NotFound("No such path")
+    if request.method not in row.http.methods:
+        raise MethodNotAllowed(f"This path takes {', '.join(row.http.methods)}")
+    body = _Body(request)
+    return Request(
+        method=request.method,
+        params=matched.groupdict(),
+        query=request.args.to_dict(),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        base_url=running.settings.public_base_url or request.url_root.rstrip("/"),
+        read_body=body.read,
+        read_form=body.form,
+    )
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = _PARAMETER.split(path)
+    names = parts[1::2]
+    literals = [re.escape(part) for part in parts[::2]]
+    found = "".join(
+        literal + (f"(?P<{name}>[^/]+)" if name else "") for literal, name in zip(literals, [*names, ""], strict=True)
+    )
+    return re.compile(found)
+
+
+def _request_id(offered: str | None) -> str:
+    return offered if offered and _REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
+
+
+class _Body:
+    """Reads a request's body within the limits, also one that does not say its length."""
+
+    def __init__(self, request: FlaskRequest) -> None:
+        self._request = request
+        request.environ["wsgi.input"] = _Limited(request.environ["wsgi.input"], MAX_REQUEST_BYTES)
+
+    def read(self, limit: int) -> bytes:
+        self._check_length()
+        return self._request.stream.read(limit + 1)
+
+    def form(self) -> Form:
+        self._check_length()
+        self._request.max_form_memory_size = _MAX_FORM_FIELD_BYTES
+        self._request.max_form_parts = _MAX_FORM_PARTS
+        try:
+            fields, files = self._request.form, self._request.files
+        except RequestEntityTooLarge:
+            raise TooLarge("The form has too many or too large fields") from None
+        except (ValueError, ClientDisconnected):
+            raise InvalidInput("The form cannot be read", field="body") from None
+        found = {
+            name: UploadedFile(part.filename or "", part.mimetype, part.stream)  # type: ignore[arg-type]
+            for name, part in files.items()
+        }
+        return Form(_texts(fields), found)
+
+    def _check_length(self) -> None:
+        if (self._request.content_length or 0) > MAX_REQUEST_BYTES:
+            raise TooLarge(f"The request is larger than {MAX_REQUEST_BYTES} bytes")
+
+
+class _Limited:
+    """A stream that refuses to be longer than a limit: says so once, then ends."""
+
+    def __init__(self, source: IO[bytes], limit: int) -> None:
+        self._source, self._left, self._over = source, limit, False
+
+    def read(self, size: int = -1) -> bytes:
+        return self._count(b"" if self._over else self._source.read(self._left + 1 if size < 0 else size))
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._count(b"" if self._over else self._source.readline(self._left + 1 if size < 0 else size))
+
+    def _count(self, chunk: bytes) -> bytes:
+        self._left -= len(chunk)
+        if self._left < 0 and not self._over:
+            self._over = True
+            raise TooLarge(f"The request is larger than {MAX_REQUEST_BYTES} bytes")
+        return chunk
+
+
+def _texts(fields: Mapping[str, str]) -> dict[str, str]:
+    for name, value in fields.items():
+        if "\ufffd" in value:
+            raise InvalidInput(f"{name}: is not valid UTF-8", field=name)
+    return dict(fields.items())

@@ -1,0 +1,39 @@
+"""What lives as long as the process: settings, ports, memory of keys and recipients."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+from printpipe.domain.policy import Policy
+from printpipe.domain.ports.platform import Platform
+from printpipe.domain.tenancy import Caller
+from printpipe.runtime.ports import platform
+from printpipe.runtime.settings import Settings, settings
+from printpipe.services.context import Context
+from printpipe.services.directory import Directory
+
+
+@dataclass(frozen=True)
+class Process:
+    """Shared by every request."""
+
+    settings: Settings
+    policy: Policy
+    platform: Platform
+    directory: Directory
+    clock: Callable[[], datetime]
+
+    def context(self, caller: Caller, request_id: str) -> Context:
+        """What services need to serve one call."""
+        return Context(caller, request_id, self.clock, self.platform, self.policy, self.directory)
+
+
+@cache
+def process() -> Process:
+    """This process."""
+    configured = settings()
+    policy, ports = configured.policy(), platform(configured)
+    directory = Directory(ports, policy, time.monotonic)
+    return Process(configured, policy, ports, directory, lambda: datetime.now(UTC))

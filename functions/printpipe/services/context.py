@@ -1,0 +1,54 @@
+"""Everything that a service needs of the call that it serves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from printpipe.domain.errors import Forbidden, NotFound
+from printpipe.domain.policy import Collections, Policy
+from printpipe.domain.ports.documents import Documents
+from printpipe.domain.ports.platform import Platform
+from printpipe.domain.tenancy import Caller, Recipient
+from printpipe.services.directory import Directory
+
+
+@dataclass(frozen=True)
+class Context:
+    """One call: who makes it, under which request id, with which ports and policy, and what time it is."""
+
+    caller: Caller
+    request_id: str
+    clock: Callable[[], datetime]
+    platform: Platform
+    policy: Policy
+    directory: Directory
+
+    @property
+    def documents(self) -> Documents:
+        """The document store."""
+        return self.platform.documents
+
+    @property
+    def collections(self) -> Collections:
+        """The collections' names."""
+        return self.policy.collections
+
+    def now(self) -> datetime:
+        """The present, in UTC, to the millisecond: what is stored is what is shown."""
+        moment = self.clock()
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+    def recipient(self, recipient_id: str) -> Recipient:
+        """The recipient, if the caller may act for it.
+
+        Raises `NotFound` for one that is unknown or of another organization, `Forbidden` for one of the caller's own
+        organization that its key does not name.
+        """
+        recipient = self.directory.recipient(recipient_id)
+        organization = self.caller.organization_id
+        if recipient is None or organization not in (None, recipient.organization_id):
+            raise NotFound("No such recipient", field="recipientId")
+        allowed = self.caller.recipient_ids
+        if allowed is not None and recipient.id not in allowed:
+            raise Forbidden("This key is not for that recipient", field="recipientId")
+        return recipient

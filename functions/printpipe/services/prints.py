@@ -1,0 +1,42 @@
+"""From a file to a print: a job that is to start at once, at a printer that the caller names."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from printpipe.domain.commands import parse_order
+from printpipe.domain.records import Command, StoredPrintFile
+from printpipe.services import commands, files, jobs
+from printpipe.services.commands import Target
+from printpipe.services.context import Context
+from printpipe.services.files import Purpose
+
+
+@dataclass(frozen=True)
+class Requisition:
+    """A wish for a print; the file is `file_id`, else what lies behind `gcode_url`, else the product's newest."""
+
+    recipient_id: str
+    target: Target
+    product_id: str
+    file_id: str | None
+    gcode_url: str | None
+    plate_index: int | None
+
+
+def create(context: Context, wish: Requisition) -> tuple[Command, StoredPrintFile]:
+    """Makes the file's held job, or another one of it, a queued one, and orders its start."""
+    recipient = context.recipient(wish.recipient_id)
+    job, file = jobs.of_file(context, recipient, _file_id(context, wish))
+    metadata: dict[str, Any] = {"fileName": file.file_name, "fileId": file.file_id}
+    if wish.plate_index is not None:
+        metadata["plateIndex"] = wish.plate_index
+    draft = commands.draft_start(context, recipient, wish.target, parse_order("start_print", metadata))
+    return commands.start(context, recipient, job, draft), file
+
+
+def _file_id(context: Context, wish: Requisition) -> str:
+    if wish.file_id:
+        return wish.file_id
+    if wish.gcode_url:
+        return files.store_from_url(context, Purpose(wish.recipient_id, wish.product_id), wish.gcode_url).file.file_id
+    return files.newest(context, context.recipient(wish.recipient_id), wish.product_id).file_id

@@ -1,0 +1,183 @@
+"""The functions as a caller meets them: behind the gateway, on one backend, over HTTP."""
+
+import hashlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+from printpipe.domain.ports.documents import Create, Document, Query, Where, Write
+
+from local.sample_print import make_3mf
+from tests.backends import Backend
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 40.0
+TOPIC = "printer-commands"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One organization with a site of our agent and one of the LAN client, and a key for each."""
+
+    organization: str
+    agent_recipient: str
+    agent_key: str
+    lan_recipient: str
+    lan_key: str
+    organization_key: str
+
+
+class Cloud:
+    """Every function on one port."""
+
+    def __init__(self, base_url: str, backend: Backend, operator_key: str, log: Path) -> None:
+        self.base_url, self.backend, self.operator_key, self.log = base_url, backend, operator_key, log
+        self._local = requests.Session()
+        self._local.trust_env = False
+        adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=80)
+        self._local.mount("http://", adapter)
+
+    def call(self, method: str, path: str, *, key: str | None = None, **options: Any) -> requests.Response:
+        """One request; `key` goes into `X-API-Key`."""
+        headers = dict(options.pop("headers", None) or {})
+        if key is not None:
+            headers["X-API-Key"] = key
+        timeout = options.pop("timeout", 60)
+        return self._local.request(method, f"{self.base_url}{path}", headers=headers, timeout=timeout, **options)
+
+    def upload(
+        self, recipient: str, product: str = "PROD-55", *, key: str | None = None, **sample: Any
+    ) -> dict[str, Any]:
+        """Uploads a small real 3MF; the answer's body."""
+        content = make_3mf(sample.pop("title", "cube"), **{"layers": 3, "seconds": 60, **sample})
+        answer = self.call(
+            "POST",
+            "/upload",
+            key=key or self.operator_key,
+            data={"recipientId": recipient, "productId": product},
+            files={"file": ("model.3mf", content, "model/3mf")},
+        )
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def queue(self, recipient: str, command: str, metadata: Mapping[str, Any] | None = None, **more: Any) -> str:
+        """Queues a command as the operator; its id."""
+        body = {"recipientId": recipient, "commandType": command, "metadata": dict(metadata or {}), **more}
+        answer = self.call("POST", "/control", key=self.operator_key, json=body)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["commandId"])
+
+    def document(self, path: str) -> Document:
+        """A stored document."""
+        found = self.backend.documents.get(path)
+        assert found is not None, path
+        return found
+
+    def documents(self, collection: str, recipient: str) -> Sequence[Document]:
+        """All of a recipient's documents in a collection."""
+        return self.backend.documents.query(Query(collection, [Where("recipientId", "==", recipient)]))
+
+    def new_site(self) -> Site:
+        """Another tenant, with two recipients and three keys."""
+        mark = secrets.token_hex(5)
+        organization, agent, lan = f"org-{mark}", f"site-{mark}", f"lan-{mark}"
+        site = Site(
+            organization, agent, secrets.token_urlsafe(24), lan, secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        )
+        now = datetime.now(UTC)
+        writes: list[Write] = [
+            Create(f"organizations/{organization}", {"organizationId": organization, "name": mark, "createdAt": now})
+        ]
+        for recipient, client in ((agent, "agent"), (lan, "lan_client")):
+            fields = {
+                "recipientId": recipient,
+                "organizationId": organization,
+                "name": recipient,
+                "client": client,
+                "createdAt": now,
+            }
+            writes.append(Create(f"recipients/{recipient}", fields))
+        keys = ((site.agent_key, [agent]), (site.lan_key, [lan]), (site.organization_key, None))
+        writes += [_key(key, organization, recipients, ["*"]) for key, recipients in keys]
+        self.backend.documents.commit(*writes)
+        return site
+
+    def new_key(self, organization: str, recipients: list[str] | None, scopes: list[str]) -> str:
+        """A key with these limits."""
+        key = secrets.token_urlsafe(24)
+        self.backend.documents.commit(_key(key, organization, recipients, scopes))
+        return key
+
+
+def _key(key: str, organization: str, recipients: list[str] | None, scopes: list[str]) -> Create:
+    fields = {
+        "organizationId": organization,
+        "recipientIds": recipients,
+        "scopes": scopes,
+        "name": "test",
+        "createdAt": datetime.now(UTC),
+        "revokedAt": None,
+    }
+    return Create(f"api_keys/{hashlib.sha256(key.encode()).hexdigest()}", fields)
+
+
+@contextmanager
+def running(backend: Backend, folder: Path, **settings: str) -> Iterator[Cloud]:
+    """The gateway in a process of its own, over this backend."""
+    operator_key, port, log = secrets.token_urlsafe(24), _free_port(), folder / "gateway.log"
+    backend.create_topic(TOPIC)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH")},
+        "PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}",
+        **backend.environment,
+        "API_KEYS_PRINTER_STATUS": operator_key,
+        "FETCH_TOKEN_SECRET": secrets.token_urlsafe(32),
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
+        **settings,
+    }
+    command = [sys.executable, "-m", "local.gateway", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        cloud = Cloud(f"http://127.0.0.1:{port}", backend, operator_key, log)
+        _wait_until_ready(cloud, process)
+        yield cloud
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(cloud: Cloud, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            if cloud.call("GET", "/", timeout=2).status_code == 200:
+                return
+        except requests.RequestException:
+            pass
+        assert process.poll() is None, f"the gateway ended:\n{cloud.log.read_text()[-4000:]}"
+        assert time.monotonic() < deadline, f"the gateway is not ready:\n{cloud.log.read_text()[-4000:]}"
+        time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,24 @@
+"""The functions on each backend, one gateway for all tests of a process."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.backends import embedded, google
+from tests.cloud import Cloud, Site, running
+
+
+@pytest.fixture(scope="session", params=["embedded", pytest.param("google", marks=pytest.mark.emulators)])
+def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Every function behind the gateway."""
+    folder = tmp_path_factory.mktemp(f"cloud-{request.param}")
+    made: Any = embedded(folder) if request.param == "embedded" else google(request.getfixturevalue("emulators"))
+    with made as backend, running(backend, folder) as functions:
+        yield functions
+
+
+@pytest.fixture
+def site(cloud: Cloud) -> Site:
+    """A tenant of the test's own."""
+    return cloud.new_site()

@@ -1,0 +1,76 @@
+"""Every function's wire example, through the gateway, on each backend."""
+
+import json
+import secrets
+import time
+from typing import Any
+
+import pytest
+from printpipe.domain.ports.bus import Received
+from printpipe.runtime.catalog import rows
+
+from local.sample_print import make_3mf
+from tests.cloud import TOPIC, Cloud, Site
+from tests.contract.wire_examples import differences, examples, fill
+
+HTTP_ROWS = sorted(row.name for row in rows().values() if row.http)
+
+
+@pytest.mark.parametrize("name", HTTP_ROWS)
+def test_answers_as_its_example_says(cloud: Cloud, site: Site, name: str) -> None:
+    variables = {
+        "organization": site.organization,
+        "agent_recipient": site.agent_recipient,
+        "agent_key": site.agent_key,
+        "lan_recipient": site.lan_recipient,
+        "lan_key": site.lan_key,
+    }
+    for step in examples(name):
+        request, response = fill(step["request"], variables), fill(step["response"], variables)
+        options: dict[str, Any] = {}
+        if "json" in request:
+            options["json"] = request["json"]
+        if "file" in request:
+            sample = request["file"]
+            content = make_3mf("cube", layers=sample["layers"], seconds=sample["seconds"])
+            options |= {"data": request["form"], "files": {"file": (sample["name"], content, "model/3mf")}}
+        key = request.get("key", cloud.operator_key)
+        answer = cloud.call(request["method"], request["path"], key=key, headers=request.get("headers"), **options)
+        where = f"{name}: {step['title']}"
+        assert answer.status_code == response["status"], f"{where}: {answer.text}"
+        assert answer.headers["X-Request-Id"], where
+        if "json" in response:
+            assert differences(response["json"], answer.json()) == [], where
+        variables |= {variable: str(answer.json()[field]) for field, variable in step.get("save", {}).items()}
+
+
+@pytest.mark.parametrize("cloud", [pytest.param("google", marks=pytest.mark.emulators)], indirect=True)
+def test_the_trigger_publishes_a_new_command(cloud: Cloud, site: Site) -> None:
+    (example,) = examples("trigger-command-created")
+    command, subscription = secrets.token_hex(8), f"watch-{secrets.token_hex(4)}"
+    cloud.backend.create_subscription(subscription, TOPIC)
+    variables = {"organization": site.organization, "agent_recipient": site.agent_recipient, "command": command}
+    event, message = fill(example["event"], variables), fill(example["message"], variables)
+    headers = {
+        "ce-id": secrets.token_hex(8),
+        "ce-source": "//firestore.googleapis.com/projects/demo/databases/(default)",
+        "ce-type": event["type"],
+        "ce-subject": f"documents/{event['document']}",
+        "ce-specversion": "1.0",
+        "ce-time": "2025-10-31T10:00:01Z",
+    }
+    value = {"name": f"projects/demo/databases/(default)/documents/{event['document']}", "fields": event["fields"]}
+    answer = cloud.call("POST", "/trigger-command-created", headers=headers, json={"value": value})
+    assert answer.status_code == 200, answer.text
+    received = _receive(cloud, subscription, command)
+    assert dict(received.attributes) == message["attributes"]
+    assert differences(message["json"], json.loads(received.data)) == []
+
+
+def _receive(cloud: Cloud, subscription: str, command: str) -> Received:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for each in cloud.backend.bus.pull(subscription, 10, 1.0):
+            if each.attributes["commandId"] == command:
+                return each
+    raise AssertionError("the message did not come")
