@@ -6,6 +6,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from io import BytesIO
 from typing import IO, Any, Protocol
 
 from flask import Request as FlaskRequest
@@ -130,18 +131,27 @@ def _request_id(offered: str | None) -> str:
 
 
 class _Body:
-    """Reads a request's body within the limits, also one that does not say its length."""
+    """Reads a request's body within the limits, also one that does not say its length.
+
+    What lies beyond the limit is not read; the framework, which empties every request, finds it ended.
+    """
 
     def __init__(self, request: FlaskRequest) -> None:
         self._request = request
-        request.environ["wsgi.input"] = _Limited(request.environ["wsgi.input"], MAX_REQUEST_BYTES)
+        self._stated = (request.content_length or 0) > MAX_REQUEST_BYTES
+        if self._stated:
+            request.environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
+        self._stream = _Limited(request.environ["wsgi.input"], MAX_REQUEST_BYTES)
+        request.environ["wsgi.input"] = self._stream
 
     def read(self, limit: int) -> bytes:
-        self._check_length()
-        return self._request.stream.read(limit + 1)
+        self._check_size()
+        body = self._request.stream.read(limit + 1)
+        self._check_size()
+        return body
 
     def form(self) -> Form:
-        self._check_length()
+        self._check_size()
         self._request.max_form_memory_size = _MAX_FORM_FIELD_BYTES
         self._request.max_form_parts = _MAX_FORM_PARTS
         try:
@@ -149,36 +159,40 @@ class _Body:
         except RequestEntityTooLarge:
             raise TooLarge("The form has too many or too large fields") from None
         except (ValueError, ClientDisconnected):
+            self._check_size()
             raise InvalidInput("The form cannot be read", field="body") from None
+        self._check_size()
         found = {
             name: UploadedFile(part.filename or "", part.mimetype, part.stream)  # type: ignore[arg-type]
             for name, part in files.items()
         }
         return Form(_texts(fields), found)
 
-    def _check_length(self) -> None:
-        if (self._request.content_length or 0) > MAX_REQUEST_BYTES:
+    def _check_size(self) -> None:
+        if self._stated or self._stream.over:
             raise TooLarge(f"The request is larger than {MAX_REQUEST_BYTES} bytes")
 
 
 class _Limited:
-    """A stream that refuses to be longer than a limit: says so once, then ends."""
+    """A stream that ends at a limit, and says whether there was more."""
 
     def __init__(self, source: IO[bytes], limit: int) -> None:
-        self._source, self._left, self._over = source, limit, False
+        self._source, self._left = source, limit
+        self.over = False
 
     def read(self, size: int = -1) -> bytes:
-        return self._count(b"" if self._over else self._source.read(self._left + 1 if size < 0 else size))
+        return self._take(self._source.read, size)
 
     def readline(self, size: int = -1) -> bytes:
-        return self._count(b"" if self._over else self._source.readline(self._left + 1 if size < 0 else size))
+        return self._take(self._source.readline, size)
 
-    def _count(self, chunk: bytes) -> bytes:
+    def _take(self, read: Callable[[int], bytes], size: int) -> bytes:
+        if self.over:
+            return b""
+        chunk = read(self._left + 1 if size < 0 else min(size, self._left + 1))
         self._left -= len(chunk)
-        if self._left < 0 and not self._over:
-            self._over = True
-            raise TooLarge(f"The request is larger than {MAX_REQUEST_BYTES} bytes")
-        return chunk
+        self.over = self._left < 0
+        return b"" if self.over else chunk
 
 
 def _texts(fields: Mapping[str, str]) -> dict[str, str]:

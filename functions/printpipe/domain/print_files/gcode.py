@@ -7,7 +7,6 @@ Cura its few numbers first; pictures stand in `thumbnail begin … end` blocks o
 import base64
 import binascii
 import re
-from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -19,13 +18,15 @@ from printpipe.domain.print_files.refusals import refused
 
 _HEAD = 512 << 10
 _TAIL = 128 << 10
+_LINE = 4_200
 _VALUE = 4_096
-# Of more comments than twice this, the middle ones are passed over: files have hundreds, and pictures.
-_COMMENTS = 8_000
+# Slicers write some hundred lines of comments at either end, and pictures at the start; what lies between is not read.
+_FIRST_COMMENTS = 8_000
+_LAST_LINES = 4_000
 _FILAMENTS = 64
 _TEXT_BYTES = bytes({9, 10, 11, 12, 13, *range(0x20, 0x7F), *range(0x80, 0x100)})
 _COMMAND = re.compile(rb"[\r\n][ \t]*(?:N[0-9]+[ \t]*)?[GM][0-9]")
-_COMMENT = re.compile(rb"^;([^\n]{0,4200})", re.MULTILINE)
+_COMMENT = re.compile(rb"^;([^\n]*)", re.MULTILINE)
 _LAYER_MARK = b"\n;LAYER_CHANGE"
 _BINARY_GCODE = b"GCDE"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -106,7 +107,7 @@ class GcodeScan:
         self._carry = window[-(len(_LAYER_MARK) - 1) :]
         room = _HEAD - len(self._head)
         self._head += piece[:room]
-        if rest := piece[room:] if room > 0 else piece:
+        if rest := piece[room:]:
             kept = self._tail + rest
             self._cut = self._cut or len(kept) > _TAIL
             self._tail = kept[-_TAIL:]
@@ -120,11 +121,13 @@ class GcodeScan:
             kept = self._head.rpartition(b"\n")[0] + b"\n" + self._tail.partition(b"\n")[2]
         else:
             kept = self._head + self._tail
-        found = _COMMENT.finditer(kept)
-        for line in islice(found, _COMMENTS):
-            comments.read(line[1].decode(errors="replace").strip())
-        for line in deque(found, maxlen=_COMMENTS):
-            comments.read(line[1].decode(errors="replace").strip())
+        position = 0
+        for found in islice(_COMMENT.finditer(kept), _FIRST_COMMENTS):
+            comments.read(found[1])
+            position = found.end()
+        for line in kept[position:].rsplit(b"\n", _LAST_LINES)[-_LAST_LINES:]:
+            if line.startswith(b";"):
+                comments.read(line[1:])
         return comments.notes(self._layer_marks)
 
 
@@ -138,7 +141,9 @@ class _Comments:
     _block: list[str] | None = None
     _block_area: int = 0
 
-    def read(self, comment: str) -> None:
+    def read(self, line: bytes) -> None:
+        """The next comment, without its semicolon."""
+        comment = line[:_LINE].decode(errors="replace").strip()
         if self._block is not None:
             if _BASE64.fullmatch(comment):
                 self._block.append(comment)
