@@ -68,6 +68,7 @@ def start(context: Context, recipient: Recipient, job: jobs.Startable, command: 
     )
     writes = jobs.start_writes(context, job, bound)
     jobs.commit_claim(context, [*writes, Create(_path(context, bound.command_id), bound.data())])
+    log("job_created", printJobId=bound.job_id, fileId=bound.file_id, commandId=bound.command_id)
     _announce(context, bound)
     return bound
 

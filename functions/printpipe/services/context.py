@@ -38,6 +38,11 @@ class Context:
         moment = self.clock()
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
+    def require(self, scope: str) -> None:
+        """Raises `Forbidden` where the caller's key lacks a scope beyond the one that its route needs."""
+        if self.caller.scopes is not None and scope not in self.caller.scopes:
+            raise Forbidden(f"This key lacks the scope {scope}")
+
     def recipient(self, recipient_id: str) -> Recipient:
         """The recipient, if the caller may act for it.
 

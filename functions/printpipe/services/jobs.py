@@ -93,7 +93,6 @@ def start_writes(context: Context, job: Startable, command: Command) -> list[Wri
     """The writes that give the job's next run to a printer. Raises `Conflict` where it cannot be started."""
     _check_claimable(job.record)
     now, run = context.now(), job.record.run + 1
-    log("job_created", printJobId=job.record.job_id, fileId=job.record.file_id, commandId=command.command_id)
     queued = job.record.model_copy(
         update={
             "status": JobStatus.QUEUED,

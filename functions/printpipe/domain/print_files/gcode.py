@@ -118,9 +118,9 @@ class GcodeScan:
             raise refused(f"{self._what} is not G-code: it holds no command.")
         comments = _Comments(self._limits.thumbnail_bytes)
         if self._cut:
-            kept = self._head.rpartition(b"\n")[0] + b"\n" + self._tail.partition(b"\n")[2]
+            kept = bytes(self._head.rpartition(b"\n")[0] + b"\n" + self._tail.partition(b"\n")[2])
         else:
-            kept = self._head + self._tail
+            kept = bytes(self._head + self._tail)
         position = 0
         for found in islice(_COMMENT.finditer(kept), _FIRST_COMMENTS):
             comments.read(found[1])

@@ -62,6 +62,7 @@ def _list(call: Call) -> Answer:
     if not query.claim:
         found = commands.pending(call.context, query.recipient_id, query.printer_serial, query.limit)
         return cloud.success(commands=[cloud_views.command(each) for each in found])
+    call.context.require("commands.execute")
     holder = query.agent_id or query.recipient_id
     claimed = commands.claim_pending(
         call.context, query.recipient_id, query.printer_serial, holder, query.limit, query.wait
