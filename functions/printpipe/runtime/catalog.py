@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of `main.py` and the catalog: a bundle's root, or `functions/` of the project."""
@@ -90,5 +90,12 @@ def rows(root: Path = ROOT) -> Mapping[str, Row]:
         import yaml  # a bundle carries its row as JSON and no YAML reader
 
         table = yaml.safe_load((root / "catalog.yaml").read_text())
-    parsed = [Row.model_validate({**table.get("defaults", {}), **row}) for row in table["functions"]]
-    return {row.entry_point: row for row in parsed}
+    found: dict[str, Row] = {}
+    for fields in table["functions"]:
+        try:
+            row = Row.model_validate({**table.get("defaults", {}), **fields})
+        except ValidationError as error:
+            raise ValueError(f"catalog row {fields.get('name')}: {error}") from None
+        if found.setdefault(row.entry_point, row) is not row:
+            raise ValueError(f"catalog row {row.name}: occurs twice")
+    return found

@@ -5,10 +5,10 @@ from typing import Any
 
 from printpipe.domain.commands import parse_order
 from printpipe.domain.records import Command, StoredPrintFile
-from printpipe.services import commands, files, jobs
+from printpipe.services import commands, files, jobs, uploads
 from printpipe.services.commands import Target
 from printpipe.services.context import Context
-from printpipe.services.files import Purpose
+from printpipe.services.uploads import Purpose
 
 
 @dataclass(frozen=True)
@@ -38,5 +38,5 @@ def _file_id(context: Context, wish: Requisition) -> str:
     if wish.file_id:
         return wish.file_id
     if wish.gcode_url:
-        return files.store_from_url(context, Purpose(wish.recipient_id, wish.product_id), wish.gcode_url).file.file_id
+        return uploads.store_from_url(context, Purpose(wish.recipient_id, wish.product_id), wish.gcode_url).file.file_id
     return files.newest(context, context.recipient(wish.recipient_id), wish.product_id).file_id

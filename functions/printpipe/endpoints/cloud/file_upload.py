@@ -10,8 +10,9 @@ from printpipe.domain.errors import InvalidInput
 from printpipe.domain.records import Plate
 from printpipe.domain.values import Id, Name
 from printpipe.endpoints.call import Call
-from printpipe.services import files
-from printpipe.services.files import FileTicket, Incoming, Purpose
+from printpipe.services import uploads
+from printpipe.services.files import FileTicket
+from printpipe.services.uploads import Incoming, Purpose
 
 
 class Request(cloud.Model):
@@ -53,13 +54,13 @@ def _from_form(call: Call, body: Request, form: Form) -> FileTicket:
         return _from_url(call, body)
     if body.gcode_url:
         raise InvalidInput("Send either file or gcodeUrl, not both", field="gcodeUrl")
-    return files.store(call.context, _purpose(body), Incoming(sent.name, sent.media_type, sent.content))
+    return uploads.store(call.context, _purpose(body), Incoming(sent.name, sent.media_type, sent.content))
 
 
 def _from_url(call: Call, body: Request) -> FileTicket:
     if not body.gcode_url:
         raise InvalidInput("Send a file, or a gcodeUrl", field="file")
-    return files.store_from_url(call.context, _purpose(body), body.gcode_url)
+    return uploads.store_from_url(call.context, _purpose(body), body.gcode_url)
 
 
 def _purpose(body: Request) -> Purpose:

@@ -1,0 +1,1 @@
+"""The ports' two sets of adapters: `google` on Google's clients, `embedded` on Python alone."""

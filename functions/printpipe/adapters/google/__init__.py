@@ -1,0 +1,1 @@
+"""Adapters on Google's own clients; the only package that imports `google.*`."""

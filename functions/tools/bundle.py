@@ -1,0 +1,181 @@
+"""Writes one zip per row of the catalog: `python -m tools.bundle [--out build/bundles] [--only NAME]`.
+
+A bundle holds `main.py`, the row as `catalog.json`, the row's pinned `requirements.txt` and the import closure of its
+handler; nothing else. It is the same to the byte on every machine, so that its hash changes when its function does:
+entries are sorted, their times and rights fixed, and stored uncompressed (what deflate writes differs between builds
+of zlib). Compiled bytecode stays out: it belongs to one minor version of Python, and the platform's build compiles.
+"""
+
+import argparse
+import ast
+import hashlib
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from printpipe.runtime import catalog
+
+PACKAGE = "printpipe"
+PORTS = ("documents", "files", "bus", "keys")
+MANIFEST = "manifest.json"
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
+_UNIX, _RIGHTS = 3, 0o100644
+
+
+class Incomplete(Exception):
+    """A bundle cannot be built: a file is missing. The message says which."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A built bundle as the manifest shows it: size in bytes, SHA-256 in lower hex."""
+
+    file: str
+    sha256: str
+    size: int
+    entry_point: str
+    modules: tuple[str, ...]
+
+
+def choices(row: catalog.Row) -> Mapping[str, bool]:
+    """The modules that `runtime` imports late or by a name that it makes, and whether this row has it do so."""
+    return {
+        row.handler_module: True,
+        f"{PACKAGE}.dialects.{row.dialect}": row.dialect is not None,
+        f"{PACKAGE}.runtime.http": row.http is not None,
+        f"{PACKAGE}.runtime.events": row.trigger is not None,
+        f"{PACKAGE}.adapters.remote": "files" in row.uses,
+        **{f"{PACKAGE}.adapters.google.{port}": port in row.uses for port in PORTS},
+    }
+
+
+def closure(root: Path, starts: Iterable[str], left_out: Container[str] = ()) -> dict[str, Path]:
+    """The modules below `root`, by name, that importing `starts` may load: `main` and our own package alone.
+
+    Imports inside functions count; those for type checkers and of what is left out do not. Raises `Incomplete`.
+    """
+    found: dict[str, Path] = {}
+    waiting = list(starts)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in left_out:
+            continue
+        file = _file(root, name)
+        if file is None:
+            raise Incomplete(f"no module {name} in {root}")
+        found[name] = file
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+        waiting.extend(_imported(root, name, file))
+    return dict(sorted(found.items()))
+
+
+def _file(root: Path, name: str) -> Path | None:
+    module = root.joinpath(*name.split("."))
+    return next((file for file in (module / "__init__.py", module.with_suffix(".py")) if file.is_file()), None)
+
+
+def _imported(root: Path, name: str, file: Path) -> Iterator[str]:
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    for node in _statements(ast.parse(file.read_bytes(), str(file))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if _ours(alias.name))
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            source = ".".join([*above, *([node.module] if node.module else [])])
+            if _ours(source):
+                yield source
+                members = (f"{source}.{alias.name}" for alias in node.names)
+                yield from (member for member in members if _file(root, member))
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node except the bodies of `if TYPE_CHECKING:`."""
+    yield node
+    skipped = node.body if isinstance(node, ast.If) and _is_type_checking(node.test) else []
+    for child in ast.iter_child_nodes(node):
+        if child not in skipped:
+            yield from _statements(child)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def _ours(name: str) -> bool:
+    return name.partition(".")[0] == PACKAGE
+
+
+def pack(files: dict[str, bytes]) -> bytes:
+    """A zip of the files by their names, the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, _EARLIEST)
+            entry.create_system, entry.external_attr = _UNIX, _RIGHTS << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def bundle(root: Path, row: catalog.Row) -> tuple[Bundle, bytes]:
+    """A row's bundle from the sources in `root`, and the zip itself. Raises `Incomplete`."""
+    requirements = root / "requirements" / f"{row.requirement_set}.txt"
+    if not requirements.is_file():
+        raise Incomplete(f"{row.name}: {requirements} is missing; `python -m tools.requirements` writes it")
+    chosen = [name for name, needed in choices(row).items() if needed]
+    left_out = choices(row).keys() - chosen
+    try:
+        modules = closure(root, ["main", *chosen], left_out)
+    except Incomplete as missing:
+        raise Incomplete(f"{row.name}: {missing}") from None
+    table = {"functions": [row.model_dump(mode="json", exclude_none=True) | {"uses": sorted(row.uses)}]}
+    files = {file.relative_to(root).as_posix(): file.read_bytes() for file in modules.values()}
+    files["catalog.json"] = f"{json.dumps(table, indent=2, sort_keys=True)}\n".encode()
+    files["requirements.txt"] = requirements.read_bytes()
+    packed = pack(files)
+    digest = hashlib.sha256(packed).hexdigest()
+    return Bundle(f"{row.name}.zip", digest, len(packed), row.entry_point, tuple(modules)), packed
+
+
+def build(root: Path, out: Path, only: str | None = None) -> dict[str, Bundle]:
+    """Writes the bundles of all rows, or of one, with the manifest into `out`; gives those written, by name.
+
+    A full build leaves no other zip in `out`; a build of one row keeps the others and their lines of the manifest.
+    Raises `Incomplete` before anything is written.
+    """
+    chosen = [row for row in catalog.rows(root).values() if only in (None, row.name)]
+    if not chosen:
+        raise Incomplete(f"the catalog has no row {only}")
+    built = {row.name: bundle(root, row) for row in chosen}
+    out.mkdir(parents=True, exist_ok=True)
+    manifest = out / MANIFEST
+    table = json.loads(manifest.read_text()) if only and manifest.exists() else {}
+    for name, (entry, packed) in built.items():
+        (out / entry.file).write_bytes(packed)
+        table[name] = asdict(entry)
+    for stale in {file.name for file in out.glob("*.zip")} - {entry["file"] for entry in table.values()}:
+        (out / stale).unlink()
+    manifest.write_text(json.dumps(table, indent=2, sort_keys=True) + "\n")
+    return {name: entry for name, (entry, _) in built.items()}
+
+
+def main() -> None:
+    """The command line; exits 1 with the reason where a bundle cannot be built."""
+    parser = argparse.ArgumentParser(prog="tools.bundle", description="Writes a zip per row of the catalog.")
+    parser.add_argument("--out", type=Path, default=Path("build/bundles"), help="the folder (default: %(default)s)")
+    parser.add_argument("--only", metavar="NAME", help="build this row alone")
+    arguments = parser.parse_args()
+    try:
+        built = build(catalog.ROOT, arguments.out, arguments.only)
+    except Incomplete as reason:
+        sys.exit(str(reason))
+    for entry in built.values():
+        print(f"{entry.sha256[:12]}  {entry.size:8,}  {len(entry.modules):3} modules  {arguments.out / entry.file}")
+
+
+if __name__ == "__main__":
+    main()
