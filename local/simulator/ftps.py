@@ -1,0 +1,101 @@
+"""The printers' implicit FTPS: TLS 1.2 from the first byte, one user, one folder per printer."""
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+from OpenSSL import SSL
+from pyftpdlib.authorizers import AuthenticationFailed, DummyAuthorizer
+from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.ioloop import IOLoop
+from pyftpdlib.servers import FTPServer
+
+from local.simulator.broker import USER
+from local.simulator.faults import Faults
+
+FOLDERS = ("cache", "model", "timelapse")
+"""Folders beside the files in the root, as on a printer's card."""
+
+_POLL_SECONDS = 0.05
+
+# Without a handler of its own pyftpdlib writes its log to standard error.
+logging.getLogger("pyftpdlib").addHandler(logging.NullHandler())
+
+
+class _Authorizer(DummyAuthorizer):  # type: ignore[misc]  # pyftpdlib has no types
+    """Refuses even the right code while the printer refuses passwords."""
+
+    def __init__(self, faults: Faults) -> None:
+        super().__init__()
+        self._faults = faults
+
+    def validate_authentication(self, username: str, password: str, handler: Any) -> None:
+        if self._faults.refuse_password:
+            raise AuthenticationFailed("Authentication failed.")
+        super().validate_authentication(username, password, handler)
+
+
+class _Handler(TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
+    """Secures the control connection before the greeting."""
+
+    banner = "simulated printer"
+    auth_failed_timeout = 0.5
+    tls_control_required = True
+    faults: Faults
+
+    def handle(self) -> None:
+        self.secure_connection(self.ssl_context)
+        super().handle()
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # pyftpdlib's name
+        if self.faults.disk_full:
+            self._shutdown_connecting_dtp()
+            if self.data_channel is not None:
+                self.data_channel.close()
+            self.respond("552 Requested file action aborted: exceeded storage allocation.")
+            return None
+        return super().ftp_STOR(file, mode)
+
+
+class FtpsService:
+    """The FTPS servers of all printers of a farm, in one thread."""
+
+    def __init__(self) -> None:
+        self._ioloop = IOLoop.factory()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="simulator-ftps", daemon=True)
+
+    def add(self, address: tuple[str, int], *, access_code: str, certificate: Path, root: Path, faults: Faults) -> int:
+        """Serve `root` on this address; before `begin`. The port is returned."""
+        for folder in FOLDERS:
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)
+        context.use_certificate_chain_file(str(certificate))
+        context.use_privatekey_file(str(certificate))
+        authorizer = _Authorizer(faults)
+        authorizer.add_user(USER, access_code, str(root), perm="elradfmwMT")
+        handler = type(
+            "PrinterHandler",
+            (_Handler,),
+            {"ssl_context": context, "authorizer": authorizer, "faults": faults},
+        )
+        server = FTPServer(address, handler, ioloop=self._ioloop)
+        return int(server.address[1])
+
+    def begin(self) -> None:
+        """Serve from now on."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop and end every connection."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._ioloop.close()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            self._ioloop.loop(_POLL_SECONDS, blocking=False)
