@@ -228,3 +228,21 @@ def test_a_fan_may_stand_still(cloud: Cloud, site: Site) -> None:
     stored = cloud.document(f"printer_commands/{command}").data
     assert stored["type"] == "set_fan"
     assert stored["metadata"]["percent"] == 0
+
+
+def test_a_url_of_the_own_bucket_is_read_there_for_its_tenant_alone(cloud: Cloud, site: Site) -> None:
+    uploaded = cloud.upload(site.lan_recipient, "PROD-A")
+    name = uploaded["gcsPath"]
+    urls = (
+        f"https://storage.googleapis.com/{uploaded['gcsBucket']}/{name}",
+        f"https://{uploaded['gcsBucket']}.storage.googleapis.com/{name}?X-Goog-Signature=0",
+    )
+    for url in urls:
+        body = {"recipientId": site.lan_recipient, "productId": "PROD-B", "gcodeUrl": url}
+        copied = cloud.call("POST", "/upload", key=site.lan_key, json=body)
+        assert copied.status_code == 200, copied.text
+        assert copied.json()["sha256"] == uploaded["sha256"]
+        assert copied.json()["gcsPath"] != name
+    stranger = cloud.new_site()
+    body = {"recipientId": stranger.lan_recipient, "productId": "PROD-B", "gcodeUrl": urls[0]}
+    _assert_refused(cloud.call("POST", "/upload", key=stranger.lan_key, json=body), 404, "NotFoundError", "gcodeUrl")

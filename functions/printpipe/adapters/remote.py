@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.message import Message
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
@@ -48,6 +47,9 @@ _NAME = rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?"
 _URL = re.compile(r"https://([^/?#]*)(/[^?#]*)?(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
 _AUTHORITY = re.compile(rf"({_NAME})(?::([0-9]{{1,5}}))?")
 _ALLOWED = re.compile(rf"(\*\.)?({_NAME})(?::([0-9]{{1,5}}))?")
+# RFC 6266: `filename*` in UTF-8 goes before `filename`.
+_NAME_ENCODED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^';]*'([^;\s]+)", re.IGNORECASE)
+_NAME_PLAIN = re.compile(r";\s*filename\s*=\s*(?:\"([^\"\\]*)\"|([^;\s\"]+))", re.IGNORECASE)
 
 # IANA's special-purpose registries, and what clouds serve to their own machines.
 _NOT_PUBLIC_4 = tuple(
@@ -156,7 +158,7 @@ class HttpsRemoteFiles:
             raise _refused("The URL's host has no valid certificate, or speaks no TLS that we do.") from error
         except TimeoutError as error:
             raise _refused("The file could not be fetched in time.") from error
-        except (OSError, HTTPError, HTTPException) as error:
+        except (OSError, HTTPError, HTTPException, ValueError) as error:
             raise self._interrupted(deadline, error) from error
         raise _refused(f"The URL redirects more than {_REDIRECTS} times.")
 
@@ -165,7 +167,7 @@ class HttpsRemoteFiles:
             deadline.left()
         except TimeoutError:
             return _refused("The file could not be fetched in time.")
-        if isinstance(error, HTTPError | HTTPException):
+        if isinstance(error, HTTPError | HTTPException | ValueError):
             return _refused("The file could not be fetched: its host does not answer properly.")
         return _refused("The file could not be fetched: its host is out of reach.")
 
@@ -327,11 +329,9 @@ def _is_chunked(response: BaseHTTPResponse) -> bool:
 
 def _file_name(response: BaseHTTPResponse, *urls: str) -> str:
     """The first good name of those in the answer's head and the URLs, else the first of them at all."""
-    disposition = Message()
-    disposition["content-disposition"] = (
-        response.headers.get("content-disposition", "").encode("latin-1", "replace").decode("latin-1")
-    )
-    candidates = [disposition.get_filename() or ""]
+    disposition = response.headers.get("content-disposition", "")
+    encoded, plain = _NAME_ENCODED.search(disposition), _NAME_PLAIN.search(disposition)
+    candidates = [unquote(encoded[1]) if encoded else "", (plain[1] or plain[2]) if plain else ""]
     candidates += [unquote(urlsplit(url).path.rpartition("/")[2]) for url in urls]
     for candidate in candidates:
         try:

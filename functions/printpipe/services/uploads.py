@@ -2,17 +2,20 @@
 
 import hashlib
 import io
+import shutil
 from dataclasses import dataclass
-from typing import BinaryIO
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
+from urllib.parse import unquote, urlsplit
 
 from printpipe.domain import fetch_tokens
-from printpipe.domain.errors import InvalidInput, TooLarge, Unavailable
+from printpipe.domain.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from printpipe.domain.ids import new_id
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.log import log, log_failure
-from printpipe.domain.ports.documents import Create
-from printpipe.domain.print_files import PrintFile, inspect
-from printpipe.domain.print_files.names import check_file_name, check_media_type
+from printpipe.domain.ports.documents import Create, Query, Where
+from printpipe.domain.ports.files import FileMissing
+from printpipe.domain.print_files import REQUEST_BYTES, PrintFile, check_file_name, check_media_type, inspect
 from printpipe.domain.records import Job, Plate, StoredPrintFile
 from printpipe.domain.tenancy import Recipient
 from printpipe.services import jobs
@@ -20,9 +23,9 @@ from printpipe.services.context import Context
 from printpipe.services.files import FileTicket, mint, path, secret_place
 from printpipe.services.sealing import seal
 
-MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_METADATA_BYTES = 256 * 1024
 _CHUNK = 1024 * 1024
+_STORAGE_HOST = "storage.googleapis.com"
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,48 @@ def store(context: Context, purpose: Purpose, incoming: Incoming) -> FileTicket:
 
 
 def store_from_url(context: Context, purpose: Purpose, url: str) -> FileTicket:
-    """Takes in a file that lies behind a URL, likewise."""
-    context.recipient(purpose.recipient_id)
-    with context.platform.remote.fetch(url, MAX_FILE_BYTES) as remote:
+    """Takes in a file that lies behind a URL, likewise; one in our own bucket is read there, if it is the tenant's."""
+    recipient = context.recipient(purpose.recipient_id)
+    name = _own_object(url, context.platform.files.bucket)
+    if name is not None:
+        return _store_copy(context, recipient, purpose, name)
+    with context.platform.remote.fetch(url, REQUEST_BYTES) as remote:
         return store(context, purpose, Incoming(remote.file_name, remote.content_type, remote.stream))
+
+
+def _own_object(url: str, bucket: str) -> str | None:
+    """The object's name where the URL is one of our own bucket, by either of Cloud Storage's forms."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    path = unquote(parts.path)
+    if parts.scheme != "https":
+        return None
+    if parts.netloc == f"{bucket}.{_STORAGE_HOST}":
+        return path.removeprefix("/")
+    if parts.netloc == _STORAGE_HOST and path.startswith(f"/{bucket}/"):
+        return path.removeprefix(f"/{bucket}/")
+    return None
+
+
+def _store_copy(context: Context, recipient: Recipient, purpose: Purpose, name: str) -> FileTicket:
+    query = Query(
+        context.collections.files,
+        [Where("organizationId", "==", recipient.organization_id), Where("gcsPath", "==", name)],
+        limit=1,
+    )
+    found = context.documents.query(query)
+    if not found:
+        raise NotFound("No such file in the bucket", field="gcodeUrl")
+    original = StoredPrintFile.of(found[0])
+    with SpooledTemporaryFile(max_size=_CHUNK) as copy:
+        try:
+            with context.platform.files.open(original.gcs_path) as source:
+                shutil.copyfileobj(source, copy, _CHUNK)
+        except FileMissing:
+            raise NotFound("No such file in the bucket", field="gcodeUrl") from None
+        return store(context, purpose, Incoming(original.file_name, original.content_type, cast(BinaryIO, copy)))
 
 
 def _measure(content: BinaryIO) -> _Measured:
@@ -93,8 +134,8 @@ def _measure(content: BinaryIO) -> _Measured:
     content.seek(0)
     while chunk := content.read(_CHUNK):
         size += len(chunk)
-        if size > MAX_FILE_BYTES:
-            raise TooLarge(f"The file is larger than {MAX_FILE_BYTES} bytes", field="file")
+        if size > REQUEST_BYTES:
+            raise TooLarge(f"The file is larger than {REQUEST_BYTES} bytes", field="file")
         sha256.update(chunk)
         md5.update(chunk)
     if size == 0:
