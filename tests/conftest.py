@@ -1,0 +1,53 @@
+"""What every test may ask for: a backend, fresh and of its own."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.emulators import Missing, environment_of
+from tests.backends import Backend, embedded, google, set_environment, shared_emulators
+
+
+@pytest.fixture(scope="session")
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The emulators' hosts (`firestore`, `pubsub`, `storage`, `kms`), one set for the whole run.
+
+    Skips where there are none; with `CI` set that fails.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with shared_emulators(folder) as hosts:
+        if isinstance(hosts, Missing):
+            message = f"{hosts.reason}; {hosts.how_to_get}"
+            if os.environ.get("CI"):
+                pytest.fail(message, pytrace=False)
+            pytest.skip(message)
+        undo = set_environment(environment_of(hosts))
+        yield hosts
+        undo()
+
+
+@pytest.fixture(params=["embedded", pytest.param("google", marks=pytest.mark.emulators)])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """Each backend in turn, with nothing in it."""
+    fixture: Any = embedded(tmp_path) if request.param == "embedded" else google(request.getfixturevalue("emulators"))
+    with fixture as made:
+        yield made
+
+
+@pytest.fixture
+def embedded_backend(tmp_path: Path) -> Iterator[Backend]:
+    """The embedded backend, with nothing in it."""
+    with embedded(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def google_backend(emulators: Mapping[str, str]) -> Iterator[Backend]:
+    """Google's clients on the emulators, with nothing in them."""
+    with google(emulators) as made:
+        yield made
