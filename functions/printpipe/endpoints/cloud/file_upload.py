@@ -15,6 +15,10 @@ from printpipe.services.files import FileTicket
 from printpipe.services.uploads import Incoming, Purpose
 
 
+_UNSTATED = "application/octet-stream"
+"""What a part without a media type is."""
+
+
 class Request(cloud.Model):
     """The body's fields; the file itself is a part of the form."""
 
@@ -54,7 +58,7 @@ def _from_form(call: Call, body: Request, form: Form) -> FileTicket:
         return _from_url(call, body)
     if body.gcode_url:
         raise InvalidInput("Send either file or gcodeUrl, not both", field="gcodeUrl")
-    return uploads.store(call.context, _purpose(body), Incoming(sent.name, sent.media_type, sent.content))
+    return uploads.store(call.context, _purpose(body), Incoming(sent.name, sent.media_type or _UNSTATED, sent.content))
 
 
 def _from_url(call: Call, body: Request) -> FileTicket:
