@@ -14,7 +14,6 @@ from printpipe.services import uploads
 from printpipe.services.files import FileTicket
 from printpipe.services.uploads import Incoming, Purpose
 
-
 _UNSTATED = "application/octet-stream"
 """What a part without a media type is."""
 
