@@ -1,0 +1,1 @@
+"""The bridge between the cloud and the printers of one LAN site."""

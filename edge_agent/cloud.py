@@ -1,0 +1,164 @@
+"""The cloud over HTTPS: every call has a deadline, and every answer is either good, a refusal or no answer."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urljoin
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from edge_agent.command import Claim, Command
+from edge_agent.config import AgentConfig
+from edge_agent.logs import log
+
+CHUNK = 256 * 1024
+RETRIED_STATUSES = frozenset({401, 403, 408, 425, 429})
+"""4xx that may pass later: the key can be mended, the load can go."""
+
+
+class CloudError(Exception):
+    """Base of what a call can end in besides an answer."""
+
+
+class CloudUnavailable(CloudError):
+    """No usable answer: try again later. `status` is None without an HTTP answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class CloudRefused(CloudError):
+    """The cloud will answer the same again. `detail` is the error's short reason, where it gives one."""
+
+    def __init__(self, status: int, detail: str, message: str) -> None:
+        super().__init__(f"{status} {detail or message}")
+        self.status = status
+        self.detail = detail
+
+
+class Cloud:
+    """The agent's calls. Thread-safe; raises CloudUnavailable and CloudRefused alone."""
+
+    def __init__(self, config: AgentConfig, agent_id: str) -> None:
+        self._base = config.backend_url
+        self._recipient = config.recipient_id
+        self._agent_id = agent_id
+        self._timeout = config.timing.http_timeout
+        self._headers = {"X-API-Key": config.api_key, "User-Agent": "printpipe-edge-agent"}
+        self._pool = urllib3.PoolManager(num_pools=4, maxsize=4, retries=False)
+
+    def claim(self, command: Command, fence: int | None) -> Claim:
+        """Claim the command, or renew the claim that `fence` names. A 409 is CloudRefused with the detail."""
+        body: dict[str, object] = {
+            "commandId": command.command_id,
+            "recipientId": self._recipient,
+            "printerSerial": command.printer_serial,
+            "status": "processing",
+            "agentId": self._agent_id,
+        }
+        if fence is not None:
+            body["fence"] = fence
+        answer = self._call("POST", "/control/ack", body=body, request_id=command.request_id)
+        try:
+            return Claim.model_validate(answer)
+        except ValueError as error:
+            raise CloudUnavailable(f"the answer to the claim cannot be read: {error}") from None
+
+    def pending(self, wait: float) -> list[Mapping[str, Any]]:
+        """Up to 25 commands, leased to this agent; held open for `wait` seconds while there is none."""
+        query = {
+            "recipientId": self._recipient,
+            "claim": "true",
+            "wait": f"{wait:g}",
+            "agentId": self._agent_id,
+            "limit": "25",
+        }
+        answer = self._call("GET", "/control?" + urlencode(query), timeout=wait + self._timeout)
+        commands = answer.get("commands")
+        return [item for item in commands if isinstance(item, dict)] if isinstance(commands, list) else []
+
+    def report(self, path: str, body: Mapping[str, Any], request_id: str) -> None:
+        """POST one report; agent and recipient are filled in."""
+        self._call("POST", path, body={**body, "recipientId": self._recipient}, request_id=request_id)
+
+    def result(self, body: Mapping[str, Any], request_id: str) -> None:
+        """POST one command's result."""
+        self.report("/control/result", {**body, "agentId": self._agent_id}, request_id)
+
+    def fetch(self, token: str) -> Mapping[str, Any]:
+        """Use up the fetch token. 410 (used, expired) and 404 (forged) are CloudRefused."""
+        return self._call("GET", "/fetch/" + quote(token, safe=""), timeout=max(60.0, self._timeout), keyless=True)
+
+    def download(self, url: str, target: Path, limit: int, check: Callable[[], None]) -> None:
+        """Write what `url` gives, `limit` bytes at most, to `target`; `check` is called in between and may raise."""
+        try:
+            response = self._pool.request(
+                "GET", urljoin(self._base + "/", url), preload_content=False, timeout=self._limits(60.0)
+            )
+            try:
+                if response.status != 200:
+                    raise CloudUnavailable(f"download answered {response.status}", response.status)
+                with target.open("wb") as file:
+                    for chunk in response.stream(CHUNK):
+                        check()
+                        if file.tell() + len(chunk) > limit:
+                            raise CloudUnavailable("the download is larger than the file that was offered")
+                        file.write(chunk)
+            finally:
+                response.close()
+        except (HTTPError, OSError) as error:
+            raise CloudUnavailable(f"download: {error}") from None
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.clear()
+
+    def _limits(self, read: float) -> urllib3.Timeout:
+        return urllib3.Timeout(connect=min(5.0, self._timeout), read=read)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        request_id: str = "",
+        timeout: float | None = None,
+        keyless: bool = False,
+    ) -> Mapping[str, Any]:
+        headers = {} if keyless else dict(self._headers)
+        if request_id:
+            headers["X-Request-Id"] = request_id
+        content: bytes | None = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body).encode()
+        where = path.split("?", 1)[0] if not keyless else "/fetch"
+        try:
+            response = self._pool.request(
+                method, self._base + path, body=content, headers=headers, timeout=self._limits(timeout or self._timeout)
+            )
+        except (HTTPError, OSError) as error:
+            raise CloudUnavailable(f"{where}: {type(error).__name__}") from None
+        answer = _json_object(response.data)
+        if response.status < 300:
+            if answer is None:
+                raise CloudUnavailable(f"{where}: the answer is not a JSON object", response.status)
+            return answer
+        detail, message = (str((answer or {}).get(name) or "") for name in ("detail", "message"))
+        if response.status in (401, 403) and not keyless:
+            log("api_key_refused", "ERROR", status=response.status, path=where, advice="check api_key, recipient_id")
+        if response.status >= 500 or response.status in RETRIED_STATUSES:
+            raise CloudUnavailable(f"{where}: {response.status} {message}", response.status)
+        raise CloudRefused(response.status, detail, message)
+
+
+def _json_object(data: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None

@@ -1,0 +1,117 @@
+"""What the cloud sends: the command's envelope, the answer to a claim, and what the agent answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from edge_agent.timestamps import parse
+
+PRIORITY_TYPES = frozenset({"stop", "cancel", "pause", "cooldown"})
+
+Moment = Annotated[datetime, BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)]
+OptionalText = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+
+
+class Wire(BaseModel):
+    """A frozen model with camelCase names on the wire; unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class Command(Wire):
+    """One command as Pub/Sub and GET /control carry it. `sequence` orders the commands of one printer."""
+
+    command_id: Annotated[str, Field(min_length=1)]
+    recipient_id: OptionalText = ""
+    printer_serial: OptionalText = ""
+    printer_ip_address: OptionalText = ""
+    command_type: Annotated[str, Field(min_length=1)]
+    lane: Literal["normal", "priority"] | None = None
+    sequence: int = 0
+    metadata: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = Field(default_factory=dict)
+    created_at: Moment = datetime.fromtimestamp(0, UTC)
+    expires_at: Moment | None = None
+    request_id: OptionalText = ""
+
+    @property
+    def kind(self) -> str:
+        """The canonical type; cancel is another word for stop."""
+        return "stop" if self.command_type == "cancel" else self.command_type
+
+    @property
+    def order(self) -> int:
+        """The place among the printer's commands: the sequence, or else the time of creation in µs."""
+        return self.sequence or int(self.created_at.timestamp() * 1_000_000)
+
+    @property
+    def print_job_id(self) -> str | None:
+        """The job the command is about, where it names one."""
+        plain = self.metadata.get("unencryptedData")
+        for source in (self.metadata, plain if isinstance(plain, Mapping) else {}):
+            for name in ("printJobId", "jobId"):
+                value = source.get(name)
+                if isinstance(value, str) and value:
+                    return value
+        return None
+
+    @property
+    def is_priority(self) -> bool:
+        """Whether it goes past the printer's other commands."""
+        return self.lane == "priority" or self.command_type in PRIORITY_TYPES
+
+
+class FileOffer(Wire):
+    """The file of a start_print: digests are lower-case hex, the token is good for one fetch."""
+
+    file_id: str = ""
+    file_name: str
+    size: int
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    md5: Annotated[str, BeforeValidator(lambda value: value or "")] = ""
+    fetch_token: str = Field(repr=False)
+
+
+class Claim(Wire):
+    """The answer to a successful claim; `fence` goes with every later report about the command."""
+
+    fence: int | None = None
+    lease_until: Moment | None = None
+    acknowledged_at: Moment | None = None
+    file: FileOffer | None = None
+
+
+class Status(StrEnum):
+    """How a command can end."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """Only where nobody can find out whether the effect happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A command's end, with a sentence for the operator."""
+
+    status: Status
+    message: str
+
+
+def completed(message: str) -> Outcome:
+    """The printer's own report shows the effect."""
+    return Outcome(Status.COMPLETED, message)
+
+
+def failed(message: str) -> Outcome:
+    """It did not happen, and will not."""
+    return Outcome(Status.FAILED, message)
+
+
+def unknown(message: str) -> Outcome:
+    """It may have happened; a person has to look."""
+    return Outcome(Status.UNKNOWN, message)

@@ -1,0 +1,121 @@
+"""The agent's configuration file: read once, checked whole, refused with a message that names the field."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+DEFAULT_PATH = Path("~/.printmaster/config.json")
+
+Seconds = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$"), AfterValidator(lambda url: url.rstrip("/"))]
+ExpandedPath = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message is for the operator."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class PubSubConfig(_Section):
+    """Where the two subscriptions are; without `endpoint` it is Google's, with default credentials."""
+
+    project: Text
+    subscription_normal: Text
+    subscription_priority: Text
+    endpoint: HttpUrl | None = None
+
+
+class PrinterConfig(_Section):
+    """One printer on the LAN. `ca_file` is the CA that its certificate is verified against."""
+
+    serial: Text
+    address: Text
+    access_code: Annotated[str, StringConstraints(min_length=1), Field(repr=False)]
+    type: Literal["bambu"] = "bambu"
+    name: str | None = None
+    mqtt_port: Port = 8883
+    ftps_port: Port = 990
+    camera_port: Port = 6000
+    ca_file: ExpandedPath
+
+
+class Timing(_Section):
+    """Every interval and limit, in seconds; the defaults are for production."""
+
+    reconcile: Seconds = 60
+    pull_wait: Seconds = 20
+    http_timeout: Seconds = 10
+    retry_first: Seconds = 0.5
+    retry_ceiling: Seconds = 60
+    status_printing: Seconds = 15
+    status_idle: Seconds = 300
+    offline_after: Seconds = 15
+    ack_timeout: Seconds = 10
+    effect_timeout: Seconds = 30
+    home_timeout: Seconds = 90
+    home_settle: Seconds = 3
+    start_timeout: Seconds = 90
+    late_window: Seconds = 10
+    stop_repeat: Seconds = 5
+    printer_wait: Seconds = 60
+    silence: Seconds = 60
+    reconnect_silence: Seconds = 150
+    connect_timeout: Seconds = 10
+    refused_retry: Seconds = 300
+    hms_clear: Seconds = 10
+    ftps_reply: Seconds = 60
+
+
+class AgentConfig(_Section):
+    """The whole file. Without `pubsub` commands come by HTTPS long poll alone."""
+
+    backend_url: HttpUrl
+    api_key: Annotated[str, StringConstraints(min_length=1), Field(repr=False)]
+    recipient_id: Text
+    organization_id: str | None = None
+    pubsub: PubSubConfig | None = None
+    printers: tuple[PrinterConfig, ...] = ()
+    state_dir: ExpandedPath = Field(default=Path("~/.printmaster"), validate_default=True)
+    timing: Timing = Timing()
+
+
+def load(path: Path = DEFAULT_PATH) -> AgentConfig:
+    """Read and check the file. Raises ConfigError: missing, readable by others, not JSON, or which field is wrong."""
+    path = path.expanduser()
+    try:
+        mode = path.stat().st_mode
+        if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(
+                f"{path} holds secrets and is open to others (mode {stat.S_IMODE(mode):03o}); run: chmod 600 {path}"
+            )
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        config = AgentConfig.model_validate(json.loads(text))
+    except ValueError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from None
+    serials = [printer.serial for printer in config.printers]
+    for serial in serials:
+        if serials.count(serial) > 1:
+            raise ConfigError(f"{path}: printers: serial {serial} is listed twice")
+    return config
+
+
+def _explain(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+    return f"not valid JSON ({error})"

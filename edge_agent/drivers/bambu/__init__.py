@@ -1,0 +1,1 @@
+"""Bambu Lab printers in Developer Mode: MQTT for control, FTPS for files."""

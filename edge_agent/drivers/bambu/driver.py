@@ -1,0 +1,117 @@
+"""A Bambu printer as the agent sees it: one session, and what is built on its reports."""
+
+from threading import Event
+from typing import Any
+
+from edge_agent.command import Outcome
+from edge_agent.config import PrinterConfig
+from edge_agent.drivers.bambu.contact import Contact
+from edge_agent.drivers.bambu.desk import JobDesk
+from edge_agent.drivers.bambu.effects import Effects
+from edge_agent.drivers.bambu.hms import decode
+from edge_agent.drivers.bambu.hms_watch import HmsWatch
+from edge_agent.drivers.bambu.models import has_chamber_sensor
+from edge_agent.drivers.bambu.session import Session
+from edge_agent.drivers.bambu.starts import Starts
+from edge_agent.drivers.bambu.state import Picture
+from edge_agent.drivers.bambu.stops import Stops
+from edge_agent.drivers.base import StatusReport
+from edge_agent.execution import Rooms, Run
+from edge_agent.reporters.events import EventReporter
+
+
+class BambuDriver:
+    """One printer; `changed` is set when its status may be worth reporting."""
+
+    def __init__(self, printer: PrinterConfig, rooms: Rooms, changed: Event) -> None:
+        self.serial = printer.serial
+        self.address = printer.address
+        self._rooms = rooms
+        self._changed = changed
+        timing, clock = rooms.timing, rooms.clock
+        events = EventReporter(printer.serial, printer.address, rooms)
+        self._desk = JobDesk(printer.serial, rooms, events)
+        self._hms = HmsWatch(printer.serial, rooms, events)
+        self._session = Session(printer, timing, clock.monotonic, rooms.stopping)
+        self._session.on_picture = self._see
+        contact = Contact(self._session, clock, timing.ack_timeout)
+        self._effects = Effects(printer.serial, self._session, contact, self._desk, timing, clock)
+        self._starts = Starts(printer, self._session, contact, self._desk, timing, clock)
+        self._stops = Stops(self._session, contact, self._desk, timing, clock)
+        self._reported_state = ""
+        self._unready_since: float | None = clock.monotonic()
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._session.start()
+
+    def stop(self) -> None:
+        """Say goodbye to the printer."""
+        self._session.stop()
+
+    def perform(self, run: Run) -> Outcome:
+        """Carry out the run's command."""
+        match run.command.kind:
+            case "start_print":
+                return self._starts.perform(run)
+            case "stop":
+                return self._stops.perform(run)
+            case _:
+                return self._effects.perform(run)
+
+    def tick(self) -> None:
+        """Let the tracker see the time."""
+        if self._session.ready:
+            self._desk.tick()
+
+    def status(self) -> StatusReport | None:
+        """The printer's status; a short break in the connection does not make it offline."""
+        now = self._rooms.clock.monotonic()
+        if self._session.ready:
+            self._unready_since = None
+        elif self._unready_since is None:
+            self._unready_since = now
+        offline = self._unready_since is not None and now - self._unready_since >= self._rooms.timing.offline_after
+        picture = self._session.picture
+        if not offline and picture.gcode_state == "UNKNOWN":
+            return None
+        if offline:
+            return StatusReport("offline", ("offline",), {"gcodeState": picture.gcode_state, "online": False})
+        return self._report(picture)
+
+    def _report(self, picture: Picture) -> StatusReport:
+        job = self._desk.live_job
+        if job is None and self._desk.job is not None and self._desk.shows(picture, self._desk.job):
+            job = self._desk.job
+        hms = [decode(attr, code) for attr, code in picture.hms]
+        file_name = (job.file_name if job else "") or picture.subtask_name or picture.gcode_file
+        numbers: dict[str, Any] = {
+            "progress": picture.percent,
+            "bedTemp": picture.bed,
+            "bedTargetTemp": picture.bed_target,
+            "nozzleTemp": picture.nozzle,
+            "nozzleTargetTemp": picture.nozzle_target,
+            "chamberTemp": picture.chamber if has_chamber_sensor(self.serial) else None,
+            "remainingTime": picture.remaining_seconds,
+            "layer": picture.layer,
+            "totalLayers": picture.total_layers,
+            "gcodeState": picture.gcode_state,
+            "amsStatus": picture.ams_status,
+            "speedPercent": picture.speed_percent,
+            "fileName": file_name or None,
+            "printJobId": job.print_job_id if job else None,
+            "printError": picture.print_error,
+            "hms": [{"code": entry.text, "severity": entry.severity, "module": entry.module} for entry in hms],
+            "online": True,
+        }
+        material = (picture.gcode_state, picture.print_error, frozenset(picture.hms), file_name, numbers["printJobId"])
+        present = {name: value for name, value in numbers.items() if value is not None}
+        return StatusReport(picture.state, material, present)
+
+    def _see(self, picture: Picture, first: bool) -> None:
+        self._desk.see(picture, first)
+        job = self._desk.live_job
+        self._hms.see(picture, job.print_job_id if job else None)
+        if picture.gcode_state != self._reported_state:
+            self._reported_state = picture.gcode_state
+            self._changed.set()

@@ -1,0 +1,173 @@
+"""Files onto the printer: implicit FTPS on port 990, as the printers' servers want it (protocol notes, section E)."""
+
+import ftplib
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from edge_agent.config import PrinterConfig
+from edge_agent.drivers.bambu.identity import printer_context
+from edge_agent.execution import Refused
+from edge_agent.logs import log
+
+BLOCK = 64 * 1024
+UNWRAP_SECONDS = 5.0
+DATA_SECONDS = 60.0
+
+
+class UploadFailed(Exception):
+    """The file is not whole on the printer; the message is for the operator."""
+
+
+class _ImplicitFtps(ftplib.FTP_TLS):
+    """FTP over TLS from the first byte; the data connections reuse the control connection's TLS session."""
+
+    def open(self, host: str, port: int, timeout: float) -> None:
+        """Connect, shake hands and read the greeting."""
+        self.host, self.port, self.timeout = host, port, timeout
+        plain = socket.create_connection((host, port), timeout)
+        self.af = plain.family
+        self.sock = self.context.wrap_socket(plain)
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+
+    def makepasv(self) -> tuple[str, int]:
+        """Only the port of the answer is used: the address in it may be wrong."""
+        _, port = super().makepasv()
+        return self.host, port
+
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
+        """Open the data connection, send the command, then shake hands."""
+        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 (it is FTPS)
+        control = cast("ssl.SSLSocket", self.sock)
+        return self.context.wrap_socket(plain, session=control.session), size
+
+
+def upload(printer: PrinterConfig, source: Path, name: str, check: Callable[[], None], reply_seconds: float) -> None:
+    """Write `source` to the printer's root as `name` and verify its size there: the size decides, not the reply.
+
+    `check` is called between blocks and may raise. Raises UploadFailed, OSError on a lost connection.
+    """
+    if any(character in name for character in "\r\n/"):
+        raise UploadFailed("the file name cannot be used on the printer")
+    size = source.stat().st_size
+    ftp = _login(printer)
+    try:
+        complaint = _store(ftp, source, name, check, reply_seconds)
+        if complaint is None and _size(ftp, name) == size:
+            return
+    except Refused:
+        ftp.close()
+        _remove(printer, name)
+        raise
+    finally:
+        ftp.close()
+    ftp = _login(printer)
+    try:
+        there = _size(ftp, name)
+        if there == size:
+            return
+        if there is not None:
+            _delete(ftp, name)
+    finally:
+        ftp.close()
+    raise UploadFailed(f"the printer holds {there or 0} of {size} bytes" + (f": {complaint}" if complaint else ""))
+
+
+def size_on_printer(printer: PrinterConfig, name: str) -> int | None:
+    """The size of the printer's file, None where it has none. Raises UploadFailed, OSError."""
+    ftp = _login(printer)
+    try:
+        return _size(ftp, name)
+    finally:
+        ftp.close()
+
+
+def _remove(printer: PrinterConfig, name: str) -> None:
+    """Delete what a cancelled transfer left, as far as that can be done."""
+    try:
+        ftp = _login(printer)
+        try:
+            _delete(ftp, name)
+        finally:
+            ftp.close()
+    except (OSError, UploadFailed) as error:
+        log("partial_file_left", "WARNING", name=name, reason=str(error))
+
+
+def _login(printer: PrinterConfig) -> _ImplicitFtps:
+    try:
+        ftp = _ImplicitFtps(context=printer_context(printer.serial, printer.ca_file))
+        ftp.open(printer.address, printer.ftps_port, DATA_SECONDS)
+    except ssl.SSLCertVerificationError as error:
+        raise UploadFailed(
+            f"the printer's certificate is not that of {printer.serial}: {error.verify_message}"
+        ) from None
+    try:
+        ftp.login("bblp", printer.access_code, secure=False)
+        ftp.prot_p()
+        ftp.voidcmd("TYPE I")
+    except ftplib.error_perm as error:
+        ftp.close()
+        raise UploadFailed(f"the printer refused the access code for files: {error}") from None
+    except ftplib.Error as error:
+        ftp.close()
+        raise OSError(str(error)) from None
+    except BaseException:
+        ftp.close()
+        raise
+    return ftp
+
+
+def _store(ftp: _ImplicitFtps, source: Path, name: str, check: Callable[[], None], reply_seconds: float) -> str | None:
+    """Send the file; what the printer or the line complained of, if anything. Refused before data: UploadFailed."""
+    try:
+        data = ftp.transfercmd(f"STOR {name}")
+    except ftplib.Error as error:
+        raise UploadFailed(f"the printer refused the file: {error}") from None
+    broken: str | None = None
+    try:
+        data.settimeout(DATA_SECONDS)
+        with source.open("rb") as file:
+            while block := file.read(BLOCK):
+                check()
+                data.sendall(block)
+        _say_end(data)
+    except OSError as error:
+        broken = str(error) or type(error).__name__
+    finally:
+        data.close()
+    try:
+        if ftp.sock is not None:
+            ftp.sock.settimeout(UNWRAP_SECONDS if broken else reply_seconds)
+        ftp.voidresp()
+    except (ftplib.Error, OSError, EOFError) as error:
+        return str(error) or broken or type(error).__name__
+    return broken
+
+
+def _say_end(data: socket.socket) -> None:
+    """Close TLS properly, for a bounded time: some servers never answer, others lose the end without it."""
+    data.settimeout(UNWRAP_SECONDS)
+    try:
+        cast("ssl.SSLSocket", data).unwrap()
+    except OSError:
+        return
+
+
+def _size(ftp: _ImplicitFtps, name: str) -> int | None:
+    try:
+        return ftp.size(name)
+    except ftplib.Error:
+        return None
+    except EOFError as error:
+        raise OSError("the printer closed the file connection") from error
+
+
+def _delete(ftp: _ImplicitFtps, name: str) -> None:
+    try:
+        ftp.delete(name)
+    except (ftplib.Error, EOFError) as error:
+        log("partial_file_left", "WARNING", name=name, reason=str(error))

@@ -1,0 +1,137 @@
+"""Stopping a job: whatever the printer is doing, whatever was killed in between, it ends, and is told once."""
+
+from edge_agent.command import Outcome, completed, failed
+from edge_agent.config import Timing
+from edge_agent.drivers.bambu.commands import STOP
+from edge_agent.drivers.bambu.contact import SLICE_SECONDS, Contact
+from edge_agent.drivers.bambu.desk import SENT_PHASES, JobDesk
+from edge_agent.drivers.bambu.sent import Sent, send
+from edge_agent.drivers.bambu.session import NotConnected, Session, Ticket
+from edge_agent.execution import Run
+from edge_agent.steps import Step
+from edge_agent.timestamps import Clock
+
+NOTHING = "nothing was printing"
+CANCELLED = "cancelled by stop"
+
+
+class Stops:
+    """Carries out stop on one printer. It can be repeated at any point."""
+
+    def __init__(self, session: Session, contact: Contact, desk: JobDesk, timing: Timing, clock: Clock) -> None:
+        self._session = session
+        self._contact = contact
+        self._desk = desk
+        self._timing = timing
+        self._clock = clock
+
+    def perform(self, run: Run) -> Outcome:
+        """The stop's outcome. An unreachable printer is waited for until the command expires."""
+        wanted_job = run.command.print_job_id
+        if self._cancel_ongoing(run, wanted_job) and not self._is_busy():
+            return completed("the start was cancelled before anything was sent")
+        self._contact.fresh(run, None)
+        if run.may_have_been_sent:
+            self._contact.read_back()
+        deadline = self._clock.monotonic() + self._timing.effect_timeout
+        target = run.progress.get("target")
+        intended = False
+        while self._clock.monotonic() < deadline:
+            began = self._clock.monotonic()
+            self._contact.fresh(run, None)
+            deadline += self._clock.monotonic() - began
+            with self._desk.gate:
+                run.check_halted()
+                self._cancel_ongoing(run, wanted_job)
+                if not self._is_busy():
+                    return self._nothing_left(run, sent=target is not None)
+                if target is not None and self._is_another(target):
+                    return completed("the print had ended")
+                other = self._other_job(wanted_job)
+                if other is not None:
+                    return failed(other)
+                if not intended:
+                    intended = True
+                    target = self._session.picture.subtask_name if self._session.picture.active else ""
+                    run.note(target=target)
+                    run.intend()
+                ticket = self._send(run)
+            if ticket is None:
+                continue
+            refusal = self._watch(run, ticket, deadline)
+            self._session.done(ticket)
+            if refusal is not None:
+                self._desk.stop(None)
+                return failed(refusal)
+        if not self._is_busy():
+            return self._nothing_left(run, sent=True)
+        self._desk.stop(None)
+        return failed(f"the printer was still printing {self._timing.effect_timeout:.0f} s after the stop was sent")
+
+    def _send(self, run: Run) -> Ticket | None:
+        run.publishing()
+        self._desk.stop(run.command.command_id)
+        try:
+            return send(run, self._session, STOP)
+        except NotConnected:
+            run.not_sent()
+            return None
+
+    def _cancel_ongoing(self, run: Run, wanted_job: str | None) -> bool:
+        """Overrule older starts, and cancel the one that is under way and has sent nothing."""
+        with self._desk.gate:
+            run.remember_executed()
+            start = self._desk.ongoing
+            if start is None or (wanted_job is not None and start.command.print_job_id != wanted_job):
+                return False
+            start.cancel_reason = CANCELLED
+            return True
+
+    def _is_busy(self) -> bool:
+        return self._session.picture.active or self._desk.starting()
+
+    def _is_another(self, target: str) -> bool:
+        picture = self._session.picture
+        return bool(target) and picture.active and picture.subtask_name != target
+
+    def _other_job(self, wanted_job: str | None) -> str | None:
+        """Why the stop is not for what the printer is doing, if it is for one job only."""
+        if wanted_job is None:
+            return None
+        job, picture = self._desk.live_job, self._session.picture
+        if job is None or job.print_job_id != wanted_job:
+            return "the printer is not printing that job"
+        if picture.active and job.phase not in SENT_PHASES and not self._desk.shows(picture, job):
+            return "the printer is not printing that job"
+        return None
+
+    def _nothing_left(self, run: Run, *, sent: bool) -> Outcome:
+        if not sent:
+            return completed(NOTHING)
+        run.reach(Step.EFFECT_SEEN)
+        return completed("stopped")
+
+    def _watch(self, run: Run, ticket: Ticket, deadline: float) -> str | None:
+        """Return when the print has ended, or the stop should be sent again; a refusal by the printer is returned."""
+        until = min(self._clock.monotonic() + self._timing.stop_repeat, deadline)
+        sent = Sent(run, ticket, self._clock)
+        while self._clock.monotonic() < until and not sent.lost:
+            refusal = sent.note()
+            if refusal is not None:
+                return refusal
+            if sent.published and not self._is_busy():
+                return None
+            self._session.wait(
+                lambda: sent.has_news or sent.lost or (sent.published and not self._is_busy()), SLICE_SECONDS
+            )
+        if not self._session.picture.active and self._desk.starting():
+            self._give_up_when_late()
+        return None
+
+    def _give_up_when_late(self) -> None:
+        """A stopped start that the printer has not shown within the late window never will be shown."""
+        job = self._desk.live_job
+        if job is not None and job.stop_command_id is not None:
+            now = self._clock.now()
+            if (now - job.published_at).total_seconds() >= self._timing.late_window:
+                self._desk.give_up()

@@ -1,0 +1,75 @@
+"""Where every intake hands in its commands: into the journal first, then to the printer's worker."""
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from edge_agent.command import Command, Outcome, failed
+from edge_agent.config import AgentConfig
+from edge_agent.execution import Executor, Rooms, Run
+from edge_agent.journal import Stage
+from edge_agent.logs import log
+from edge_agent.steps import Step, log_step
+from edge_agent.worker import Worker
+
+DROPPED_FOR_A_WHILE = "claimed"
+"""The one reason for dropping a command that passes: another agent's lease can run out."""
+
+
+class Inbox:
+    """Routes commands to the workers by the printer's serial, or by its address where there is no serial."""
+
+    def __init__(self, config: AgentConfig, rooms: Rooms, executor: Executor, workers: Mapping[str, Worker]) -> None:
+        self._recipient = config.recipient_id
+        self._serial_of = {printer.address: printer.serial for printer in config.printers}
+        self._rooms = rooms
+        self._executor = executor
+        self._workers = workers
+        self._nowhere = Worker("nowhere", lambda command: executor.execute(command.command_id, _no_printer), rooms)
+
+    def receive(self, data: object) -> None:
+        """Take in one command's JSON object. When this returns it is durable, or was not for this agent."""
+        try:
+            command = Command.model_validate(data)
+        except ValidationError as error:
+            log("command_unreadable", "ERROR", reason=str(error.errors(include_input=False, include_url=False)))
+            return
+        if command.recipient_id != self._recipient:
+            log("command_not_for_us", "WARNING", commandId=command.command_id)
+            return
+        if not command.printer_serial and command.printer_ip_address in self._serial_of:
+            command = command.model_copy(update={"printer_serial": self._serial_of[command.printer_ip_address]})
+        self._accept(command)
+
+    def resume(self) -> None:
+        """Queue what an earlier run of the agent left unfinished."""
+        for entry in self._rooms.journal.unfinished():
+            log("command_resumed", commandId=entry.command.command_id, stage=entry.stage)
+            self._submit(entry.command)
+
+    def _accept(self, command: Command) -> None:
+        entry, new = self._rooms.journal.record(command)
+        if new:
+            log_step(
+                Step.RECEIVED,
+                command.command_id,
+                commandType=command.kind,
+                printerSerial=command.printer_serial or None,
+                requestId=command.request_id or None,
+            )
+            self._rooms.observe(Step.RECEIVED, command.command_id)
+        if entry.stage is Stage.FINISHED:
+            self._executor.answer_again(entry)
+            return
+        if entry.stage is Stage.DROPPED:
+            if entry.detail != DROPPED_FOR_A_WHILE:
+                return
+            self._rooms.journal.advance(command.command_id, Stage.RECEIVED)
+        self._submit(entry.command)
+
+    def _submit(self, command: Command) -> None:
+        self._workers.get(command.printer_serial, self._nowhere).submit(command)
+
+
+def _no_printer(run: Run) -> Outcome:
+    return failed(f"no printer with serial {run.command.printer_serial or '(none)'} is configured at this site")

@@ -1,0 +1,76 @@
+"""The outbox: reports on disk until the cloud has them, first in first out within each kind."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from edge_agent.store import Store
+from edge_agent.timestamps import Clock
+
+KEEP = timedelta(days=14)
+"""How long a report is tried; at least seven days are promised."""
+
+
+class Kind(StrEnum):
+    """What a report is; each kind has its own order and its own back-off."""
+
+    RESULT = "result"
+    EVENT = "event"
+    STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report to deliver. `name` is unique within its kind: command id, event id, printer serial."""
+
+    row: int
+    kind: Kind
+    name: str
+    body: Mapping[str, Any]
+    request_id: str
+
+
+class Outbox:
+    """Durable reports. Put and remove are atomic with whatever else stands in the same store transaction."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def put(self, kind: Kind, name: str, body: Mapping[str, Any], request_id: str = "") -> bool:
+        """Queue the report at the end; one of the same kind and name that still waits stays instead."""
+        added = self._store.execute(
+            "INSERT OR IGNORE INTO outbox (kind, name, body, request_id, created_at) VALUES (?, ?, ?, ?, ?)",
+            (kind, name, json.dumps(body), request_id, self._clock.now().timestamp()),
+        )
+        return added == 1
+
+    def replace(self, kind: Kind, name: str, body: Mapping[str, Any], request_id: str = "") -> None:
+        """Queue the report; one of the same kind and name that still waits is forgotten."""
+        with self._store.transaction():
+            self._store.execute("DELETE FROM outbox WHERE kind = ? AND name = ?", (kind, name))
+            self.put(kind, name, body, request_id)
+
+    def first(self, kind: Kind) -> Report | None:
+        """The oldest waiting report of the kind."""
+        row = self._store.row("SELECT * FROM outbox WHERE kind = ? ORDER BY id LIMIT 1", (kind,))
+        if row is None:
+            return None
+        return Report(row["id"], Kind(row["kind"]), row["name"], json.loads(row["body"]), row["request_id"])
+
+    def remove(self, report: Report) -> None:
+        """The report is delivered, or cannot be; what replaced it meanwhile stays."""
+        self._store.execute("DELETE FROM outbox WHERE id = ?", (report.row,))
+
+    def waiting(self) -> int:
+        """How many reports wait."""
+        row = self._store.row("SELECT COUNT(*) AS n FROM outbox")
+        return 0 if row is None else int(row["n"])
+
+    def prune(self) -> int:
+        """Give up what is too old to be of use; the number given up."""
+        oldest = self._clock.now().timestamp() - KEEP.total_seconds()
+        return self._store.execute("DELETE FROM outbox WHERE created_at < ?", (oldest,))

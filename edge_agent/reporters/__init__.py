@@ -1,0 +1,1 @@
+"""What goes out besides results: the printers' status and their events."""

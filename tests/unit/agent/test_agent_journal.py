@@ -1,0 +1,189 @@
+"""Journal, outbox and their store: durable, idempotent, in order."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from edge_agent import backoff, outbox
+from edge_agent.command import Command, completed
+from edge_agent.journal import Journal, Stage
+from edge_agent.ordering import ordering
+from edge_agent.outbox import Kind, Outbox
+from edge_agent.store import Store, StoreInUse
+from edge_agent.timestamps import Clock
+
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class Hand:
+    """A clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.moment = START
+        self.clock = Clock(lambda: self.moment, lambda: (self.moment - START).total_seconds())
+
+
+@pytest.fixture
+def hand() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "agent.db")
+    yield store
+    store.close()
+
+
+def command(kind: str = "pause", sequence: int = 1, command_id: str = "c1", **metadata: object) -> Command:
+    return Command(
+        command_id=command_id,
+        recipient_id="site-1",
+        printer_serial="P",
+        command_type=kind,
+        sequence=sequence,
+        metadata=dict(metadata),
+    )
+
+
+def test_the_store_is_durable_and_closed_to_others(store: Store, tmp_path: Path) -> None:
+    assert (tmp_path / "agent.db").stat().st_mode & 0o077 == 0
+    row = store.row("PRAGMA synchronous")
+    assert row is not None
+    assert row[0] == 2
+    mode = store.row("PRAGMA journal_mode")
+    assert mode is not None
+    assert mode[0] == "wal"
+
+
+def test_a_command_is_recorded_once_and_known_after_a_restart(store: Store, hand: Hand, tmp_path: Path) -> None:
+    journal = Journal(store, hand.clock)
+    _, new = journal.record(command())
+    _, again = journal.record(command())
+    assert (new, again) == (True, False)
+    journal.advance("c1", Stage.PUBLISHING)
+    journal.fence("c1", 3)
+    journal.note("c1", {"uploaded": "x"})
+    store.close()
+    other = Store(tmp_path / "agent.db")
+    reopened = Journal(other, hand.clock)
+    assert reopened.agent_id == journal.agent_id
+    (entry,) = reopened.unfinished()
+    assert (entry.stage, entry.fence, dict(entry.progress)) == (Stage.PUBLISHING, 3, {"uploaded": "x"})
+    assert entry.command == command()
+    other.close()
+
+
+def test_a_journal_has_one_agent(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreInUse, match="another agent"):
+        Store(tmp_path / "agent.db")
+
+
+def test_an_ended_command_keeps_its_outcome(store: Store, hand: Hand) -> None:
+    journal = Journal(store, hand.clock)
+    journal.record(command())
+    journal.finish("c1", completed("paused"))
+    entry, new = journal.record(command())
+    assert not new
+    assert entry.outcome == completed("paused")
+    assert journal.unfinished() == []
+    hand.moment += timedelta(days=31)
+    journal.prune()
+    assert journal.entry("c1") is None
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "overruled"),
+    [
+        (command("start_print", 1), command("stop", 2), True),
+        (command("start_print", 3), command("stop", 2), False),
+        (command("start_print", 1, printJobId="a"), command("stop", 2, printJobId="a"), True),
+        (command("start_print", 1, printJobId="a"), command("stop", 2, printJobId="b"), False),
+        (command("stop", 1), command("start_print", 2), False),
+        (command("pause", 1), command("resume", 2), True),
+        (command("set_temperature", 1), command("cooldown", 2), True),
+        (command("set_fan", 1, fan="aux"), command("set_fan", 2, fan="part"), False),
+        (command("set_fan", 1), command("set_fan", 2, fan="part"), True),
+        (command("light_on", 1), command("light_off", 2), True),
+        (command("set_speed", 1), command("light_off", 2), False),
+        (command("home", 1), command("home", 2), False),
+    ],
+)
+def test_a_later_command_overrules_an_older_one(
+    store: Store, hand: Hand, older: Command, newer: Command, overruled: bool
+) -> None:
+    journal = Journal(store, hand.clock)
+    group = ordering(newer).group
+    if group is not None:
+        journal.mark_executed("P", group, newer)
+    found = any(journal.executed_after("P", name, older) for name in ordering(older).overruled_by)
+    assert found is overruled
+    assert not any(journal.executed_after("Q", name, older) for name in ordering(older).overruled_by)
+
+
+def test_an_older_command_does_not_hide_a_newer_one(store: Store, hand: Hand) -> None:
+    journal = Journal(store, hand.clock)
+    journal.mark_executed("P", "stop", command("stop", 9, "new"))
+    journal.mark_executed("P", "stop", command("stop", 2, "old"))
+    assert journal.executed_after("P", "stop", command("start_print", 5))
+
+
+def test_the_outbox_is_first_in_first_out_within_a_kind(store: Store, hand: Hand) -> None:
+    box = Outbox(store, hand.clock)
+    assert box.put(Kind.EVENT, "e1", {"n": 1})
+    assert box.put(Kind.RESULT, "r1", {"n": 2})
+    assert box.put(Kind.EVENT, "e2", {"n": 3})
+    assert not box.put(Kind.EVENT, "e1", {"n": 4})
+    first = box.first(Kind.EVENT)
+    assert first is not None
+    assert first.body == {"n": 1}
+    box.remove(first)
+    second = box.first(Kind.EVENT)
+    assert second is not None
+    assert second.name == "e2"
+    assert box.waiting() == 2
+
+
+def test_a_newer_status_replaces_the_waiting_one_and_survives_its_delivery(store: Store, hand: Hand) -> None:
+    box = Outbox(store, hand.clock)
+    box.replace(Kind.STATUS, "P", {"n": 1})
+    under_way = box.first(Kind.STATUS)
+    assert under_way is not None
+    box.replace(Kind.STATUS, "P", {"n": 2})
+    box.remove(under_way)
+    left = box.first(Kind.STATUS)
+    assert left is not None
+    assert left.body == {"n": 2}
+
+
+def test_reports_are_kept_for_more_than_seven_days(store: Store, hand: Hand) -> None:
+    box = Outbox(store, hand.clock)
+    box.put(Kind.EVENT, "e1", {})
+    hand.moment += timedelta(days=7, minutes=1)
+    assert box.prune() == 0
+    hand.moment += outbox.KEEP
+    assert box.prune() == 1
+
+
+def test_what_fails_inside_a_transaction_leaves_nothing(store: Store, hand: Hand) -> None:
+    box = Outbox(store, hand.clock)
+
+    def half() -> None:
+        with store.transaction():
+            box.put(Kind.EVENT, "e1", {})
+            raise sqlite3.OperationalError
+
+    with pytest.raises(sqlite3.OperationalError):
+        half()
+    assert box.waiting() == 0
+
+
+def test_back_off_doubles_up_to_its_ceiling_with_jitter() -> None:
+    longest = [backoff.delay(n, first=1, ceiling=10, draw=lambda: 1.0) for n in range(1, 7)]
+    shortest = [backoff.delay(n, first=1, ceiling=10, draw=lambda: 0.0) for n in range(1, 7)]
+    assert longest == [1, 2, 4, 8, 10, 10]
+    assert shortest == [0.5, 1, 2, 4, 5, 5]
+    assert backoff.delay(10_000) <= backoff.CEILING_SECONDS
