@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from local.emulator_search import ENVIRONMENT, Emulators, Missing, find
+from local.ports import free_port
 from local.processes import Process
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class EmulatorSet:
 
         def command(port: int) -> list[str]:
             base = self._emulators.commands["firestore"]
-            return [*base, "--host=127.0.0.1", f"--port={port}", f"--websocket_port={_free_port()}", *options]
+            return [*base, "--host=127.0.0.1", f"--port={port}", f"--websocket_port={free_port()}", *options]
 
         return self._launch("firestore", command, "/", until)
 
@@ -169,7 +169,7 @@ class EmulatorSet:
         """Starts one and waits for its answer; again on another port where it exits, as when the port was taken."""
         log = self._folder / f"{name}.log"
         for _ in range(_ATTEMPTS):
-            port = _free_port()
+            port = free_port()
             with log.open("wb") as output:
                 process = Process(command(port), output=output, folder=self._folder)
             self._processes[name] = process
@@ -200,12 +200,6 @@ class EmulatorSet:
             pass
         shutil.rmtree(snapshot, ignore_errors=True)
         draft.rename(snapshot)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _answers(url: str) -> bool:

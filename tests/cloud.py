@@ -4,7 +4,6 @@ import hashlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import requests
 from printpipe.domain.ports.documents import Create, Document, Query, Where, Write
 
+from local.ports import free_port
 from local.sample_print import make_3mf
 from tests.backends import Backend
 
@@ -136,7 +136,7 @@ def _key(key: str, organization: str, recipients: list[str] | None, scopes: list
 @contextmanager
 def running(backend: Backend, folder: Path, **settings: str) -> Iterator[Cloud]:
     """The gateway in a process of its own, over this backend."""
-    operator_key, port, log = secrets.token_urlsafe(24), _free_port(), folder / "gateway.log"
+    operator_key, port, log = secrets.token_urlsafe(24), free_port(), folder / "gateway.log"
     backend.create_topic(TOPIC)
     environment = {
         **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH")},
@@ -174,10 +174,3 @@ def _wait_until_ready(cloud: Cloud, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, f"the gateway ended:\n{cloud.log.read_text()[-4000:]}"
         assert time.monotonic() < deadline, f"the gateway is not ready:\n{cloud.log.read_text()[-4000:]}"
         time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
