@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
+
+from local.emulators import EmulatorSet, Missing, find
 from printpipe.adapters.embedded.bus import EmbeddedBus
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
 from printpipe.adapters.embedded.files import URL_PREFIX, EmbeddedFiles, UrlRefused
@@ -22,8 +24,6 @@ from printpipe.domain.ports.bus import Bus
 from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.files import FileExists, FileMissing, Files
 from printpipe.domain.ports.keys import Keys
-
-from local.emulators import EmulatorSet, Missing, find
 
 
 @dataclass
@@ -88,6 +88,7 @@ def google(hosts: Mapping[str, str]) -> Iterator[Backend]:
     import grpc
     from google.cloud.kms_v1 import KeyManagementServiceClient
     from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcTransport
+
     from printpipe.adapters.google.bus import GoogleBus
     from printpipe.adapters.google.documents import GoogleDocuments
     from printpipe.adapters.google.files import GoogleFiles

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from printpipe.runtime.catalog import rows
 
+from printpipe.runtime.catalog import rows
 from tests.cloud import Cloud, Site
 
 OPEN = {"cloud-health-check", "cloud-file-fetch", "cloud-recipient-pending"}

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import requests
-from printpipe.domain.ports.documents import Query, Update, Where
 
+from printpipe.domain.ports.documents import Query, Update, Where
 from tests.cloud import Cloud, Site
 
 RACERS = 64

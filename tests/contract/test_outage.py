@@ -3,40 +3,68 @@
 import dataclasses
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from local.sample_print import make_3mf
 from tests.backends import Backend
 from tests.cloud import Cloud, running
 
 LIMIT_SECONDS = 10.0
 
 
-@pytest.fixture(params=["closed", "silent"])
-def dead_cloud(request: pytest.FixtureRequest, google_backend: Backend, tmp_path: Path) -> Iterator[Cloud]:
-    """The functions, with every service of Google's behind a port that is closed, or that never answers."""
+@contextmanager
+def _without(services: Mapping[str, str], manner: str, backend: Backend, folder: Path) -> Iterator[Cloud]:
+    """The functions, with these services behind a port that is closed, or that never answers."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{listener.getsockname()[1]}"
-        if request.param == "silent":
+        if manner == "silent":
             listener.listen(64)
-        dead = {
-            **google_backend.environment,
-            "FIRESTORE_EMULATOR_HOST": host,
-            "PUBSUB_EMULATOR_HOST": host,
-            "STORAGE_EMULATOR_HOST": f"http://{host}",
-            "KMS_EMULATOR_HOST": host,
-        }
-        backend = dataclasses.replace(google_backend, environment=dead)
-        yield stack.enter_context(running(backend, tmp_path))
+        dead = {name: form.format(host) for name, form in services.items()}
+        broken = dataclasses.replace(backend, environment={**backend.environment, **dead})
+        yield stack.enter_context(running(broken, folder))
 
 
 @pytest.mark.emulators
-def test_the_store_is_away(dead_cloud: Cloud) -> None:
+@pytest.mark.parametrize("manner", ["closed", "silent"])
+def test_the_store_is_away(google_backend: Backend, tmp_path: Path, manner: str) -> None:
+    with _without({"FIRESTORE_EMULATOR_HOST": "{}"}, manner, google_backend, tmp_path) as dead_cloud:
+        _assert_unavailable(dead_cloud)
+
+
+@pytest.mark.emulators
+def test_the_bucket_and_the_key_service_are_away(google_backend: Backend, tmp_path: Path) -> None:
+    services = {"STORAGE_EMULATOR_HOST": "http://{}", "KMS_EMULATOR_HOST": "{}"}
+    with _without(services, "silent", google_backend, tmp_path) as cloud:
+        site = cloud.new_site()
+        form = {"recipientId": site.lan_recipient, "productId": "P"}
+        part = {"file": ("a.3mf", make_3mf("cube", layers=3, seconds=60), "model/3mf")}
+        for more in ({}, {"encryptedData": "secret"}):
+            started = time.monotonic()
+            answer = cloud.call("POST", "/upload", key=site.lan_key, data={**form, **more}, files=part)
+            assert answer.status_code == 503, answer.text
+            assert time.monotonic() - started < LIMIT_SECONDS
+        assert cloud.documents("files", site.lan_recipient) == []
+
+
+@pytest.mark.emulators
+def test_a_command_is_taken_while_the_bus_is_away(google_backend: Backend, tmp_path: Path) -> None:
+    with _without({"PUBSUB_EMULATOR_HOST": "{}"}, "silent", google_backend, tmp_path) as cloud:
+        site = cloud.new_site()
+        started = time.monotonic()
+        command = cloud.queue(site.agent_recipient, "pause")
+        assert time.monotonic() - started < LIMIT_SECONDS
+        path = f"/control?recipientId={site.agent_recipient}&claim=true&agentId=agent-1"
+        (found,) = cloud.call("GET", path, key=site.agent_key).json()["commands"]
+        assert found["commandId"] == command
+
+
+def _assert_unavailable(dead_cloud: Cloud) -> None:
     calls = (
         ("POST", "/control", {"recipientId": "R", "commandType": "pause"}),
         ("GET", "/control?recipientId=R", None),

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 import pytest
-from printpipe.domain.ports.bus import Received
-from printpipe.runtime.catalog import rows
 
 from local.sample_print import make_3mf
+from printpipe.domain.ports.bus import Received
+from printpipe.runtime.catalog import rows
 from tests.cloud import TOPIC, Cloud, Site
 from tests.contract.wire_examples import differences, examples, fill
 

@@ -22,11 +22,11 @@ import pytest
 import requests
 from google.events.cloud.firestore import DocumentEventData
 from google.protobuf.json_format import ParseDict
+
 from printpipe.domain.ports.documents import Put
 from printpipe.runtime import catalog
-from tools import bundle
-
 from tests.backends import Backend
+from tools import bundle
 
 PROJECT = Path(__file__).resolve().parents[2]
 VENVS = PROJECT / ".local/venvs"

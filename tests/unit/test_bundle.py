@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from printpipe.runtime import catalog
 from tools import bundle
 

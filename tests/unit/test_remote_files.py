@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
 from printpipe.adapters.remote import Address, HttpsRemoteFiles, is_public_address
 from printpipe.domain.errors import InvalidInput, TooLarge
 from printpipe.domain.ports.remote import RemoteFile

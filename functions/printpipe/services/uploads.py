@@ -204,6 +204,8 @@ def _put(context: Context, file: StoredPrintFile, source: BinaryIO, content: Pri
         for stored, plate in zip(file.plates, content.plates, strict=True):
             if stored.thumbnail_path and plate.thumbnail:
                 context.platform.files.put(stored.thumbnail_path, io.BytesIO(plate.thumbnail), "image/png")
+    except Unavailable:  # nor would the clean-up get through
+        raise
     except Exception:
         _discard(context, file)
         raise

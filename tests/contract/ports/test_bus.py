@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from printpipe.domain.ports.bus import Bus, Received
 
+from printpipe.domain.ports.bus import Bus, Received
 from tests.backends import Backend
 
 TOPIC = "printer-commands"

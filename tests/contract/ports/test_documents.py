@@ -6,6 +6,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+
 from printpipe.domain.ports.documents import (
     REMOVE,
     Create,
@@ -23,7 +24,6 @@ from printpipe.domain.ports.documents import (
     Where,
     Write,
 )
-
 from tests.backends import Backend
 from tests.contract.ports.deadlines import eventually
 from tests.counts import count

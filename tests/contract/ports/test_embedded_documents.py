@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from printpipe.adapters.embedded.changes import Change
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
 from printpipe.domain.ports.documents import Create, Delete, Document, DocumentExists, Put, Query, Update
-
 from tests.contract.ports.deadlines import eventually
 from tests.counts import count
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from printpipe.domain.ports.files import FileExists, FileMissing, Files, StoredFile
 
+from printpipe.domain.ports.files import FileExists, FileMissing, Files, StoredFile
 from tests.backends import Backend
 
 NAME = "org-1/ab12/plate 1.3mf"

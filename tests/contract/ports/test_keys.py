@@ -1,8 +1,8 @@
 """The key port: the same behaviour on a key ring and on Cloud KMS."""
 
 import pytest
-from printpipe.domain.ports.keys import Keys, Undecipherable
 
+from printpipe.domain.ports.keys import Keys, Undecipherable
 from tests.backends import Backend
 
 ASSOCIATED = b"org-1/file-1/v1"

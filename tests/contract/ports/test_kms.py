@@ -12,9 +12,9 @@ import pytest
 from google.api_core.exceptions import InvalidArgument
 from google.cloud.kms_v1 import KeyManagementServiceClient
 from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcTransport
-from printpipe.adapters.google.keys import GoogleKeys
 
 from local.kms import KmsServer
+from printpipe.adapters.google.keys import GoogleKeys
 from tests.contract.ports.deadlines import eventually
 
 KEY = "projects/p/locations/europe-west3/keyRings/printpipe/cryptoKeys/metadata"

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from local.emulator_search import ENVIRONMENT
+from local.emulators import environment_of
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
 from printpipe.adapters.embedded.files import EmbeddedFiles
 from printpipe.adapters.google.bus import GoogleBus
@@ -19,9 +22,6 @@ from printpipe.adapters.google.files import GoogleFiles
 from printpipe.adapters.google.keys import GoogleKeys
 from printpipe.domain.errors import Unavailable
 from printpipe.domain.ports.documents import Create, Increment, Query, Update, Version
-
-from local.emulator_search import ENVIRONMENT
-from local.emulators import environment_of
 from tests.backends import set_environment
 
 LONGEST = 8.0

@@ -1,6 +1,7 @@
 """The vocabulary: every name that callers use finds its command."""
 
 import pytest
+
 from printpipe.domain.commands import TYPES, parse_order
 from printpipe.domain.errors import InvalidInput
 

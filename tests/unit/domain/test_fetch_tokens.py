@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from printpipe.domain.errors import NotFound
 from printpipe.domain.fetch_tokens import FetchToken, expiry, mint, read
 

@@ -3,8 +3,8 @@
 import io
 
 import pytest
-from printpipe.domain.print_files import Filament, PrintFile, Slicer, inspect, parse_duration
 
+from printpipe.domain.print_files import Filament, PrintFile, Slicer, inspect, parse_duration
 from tests.unit.print_files import samples
 
 

@@ -6,9 +6,9 @@ import time
 import tracemalloc
 
 import pytest
+
 from printpipe.domain.errors import InvalidInput, TooLarge
 from printpipe.domain.print_files import PrintFile, inspect
-
 from tests.counts import count
 from tests.unit.print_files import samples
 

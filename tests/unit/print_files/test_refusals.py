@@ -6,9 +6,9 @@ import time
 import zlib
 
 import pytest
+
 from printpipe.domain.errors import DomainError, InvalidInput, TooLarge
 from printpipe.domain.print_files import Limits, check_file_name, check_media_type, inspect
-
 from tests.unit.print_files import samples
 from tests.unit.print_files.samples import Raw, raw_parts, raw_zip
 

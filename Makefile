@@ -1,0 +1,51 @@
+# What one does with the project; `make` alone lists it. Everything installs what it needs into .venv first.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/installed
+WORKERS ?= 2
+
+export PYTHONPATH := functions:.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test soak lint format lock bundle clean
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(STAMP) ## installs the pinned packages into .venv (Python 3.11 or later; PYTHON3=… names one)
+
+$(STAMP): local/requirements.txt local/setup.sh
+	@sh local/setup.sh $(VENV) local/requirements.txt
+	@touch $@
+
+run: setup ## prints a file on the whole local stack: ONCE=1 FILE=path BACKEND=google|embedded PORT=8080 KEEP=1 SPEED=60
+	@exec $(PYTHON) -m local.run
+
+test: lint ## every check and every test, with repetitions at reduced counts
+	@exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+
+soak: setup ## the same tests at their full counts
+	@SOAK=1 exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+
+lint: setup ## style, types and import rules
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+format: setup ## puts the code into shape
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+lock: setup ## pins the packages anew, of this project and of every deployed function
+	@$(PYTHON) -m uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --group dev \
+		--generate-hashes --no-annotate --no-header --quiet --output-file local/requirements.txt
+	@$(PYTHON) -m tools.requirements
+
+bundle: setup ## writes one zip per function
+	@$(PYTHON) -m tools.bundle
+
+clean: ## removes what was built and stored; .venv stays
+	@rm -rf .local .soak build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,66 @@
+"""What tests switch on in the relay: duplicates, reordering, failures and losses."""
+
+import threading
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Faults(BaseModel):
+    """The switches; all off is the relay's normal work.
+
+    `duplicates`: every event is delivered this many more times. `reorder`: the next events are held until this many
+    have come (or 5 s have passed), then delivered last to first. `fail`: this many attempts fail without reaching the
+    function. `drop`: no event is delivered. `drop_messages`: this many Pub/Sub messages never reach an agent.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    duplicates: Count = 0
+    reorder: Count = 0
+    fail: Count = 0
+    drop: bool = False
+    drop_messages: Count = 0
+
+
+class FaultPanel:
+    """The switches in force, safe to use from every thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults = Faults()
+
+    @property
+    def now(self) -> Faults:
+        """The present setting; counts show what is left."""
+        return self._faults
+
+    def set(self, body: bytes) -> Faults:
+        """Changes the switches that the JSON object names. Raises pydantic's ValidationError."""
+        wanted = Faults.model_validate_json(body)
+        with self._lock:
+            self._faults = self._faults.model_copy(update=wanted.model_dump(include=wanted.model_fields_set))
+            return self._faults
+
+    def take_failure(self) -> bool:
+        """Whether this attempt is to fail."""
+        with self._lock:
+            if not self._faults.fail:
+                return False
+            self._faults = self._faults.model_copy(update={"fail": self._faults.fail - 1})
+            return True
+
+    def take_dropped_message(self) -> bool:
+        """Whether this message is to be lost."""
+        with self._lock:
+            if not self._faults.drop_messages:
+                return False
+            self._faults = self._faults.model_copy(update={"drop_messages": self._faults.drop_messages - 1})
+            return True
+
+    def reordered(self) -> None:
+        """Switches reordering off: the held events have gone out."""
+        with self._lock:
+            self._faults = self._faults.model_copy(update={"reorder": 0})

@@ -1,0 +1,65 @@
+"""Who is on this stack: one organization, its two sites, their keys. Made once, kept with the stack's data."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+KEY_BYTES = 32
+
+
+def _key() -> str:
+    return secrets.token_urlsafe(KEY_BYTES)
+
+
+class Client(BaseModel):
+    """A LAN site and the key of its one client."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recipient_id: str
+    api_key: str = Field(repr=False)
+
+
+class Identity(BaseModel):
+    """Every name and secret of a stack."""
+
+    model_config = ConfigDict(frozen=True)
+
+    organization_id: str
+    operator_key: str = Field(repr=False)
+    fetch_token_secret: str = Field(repr=False)
+    agent: Client
+    lan_client: Client
+
+    @classmethod
+    def make(cls) -> Self:
+        """New names and secrets."""
+        return cls(
+            organization_id=f"org-{secrets.token_hex(4)}",
+            operator_key=_key(),
+            fetch_token_secret=_key(),
+            agent=Client(recipient_id=f"site-{secrets.token_hex(4)}", api_key=_key()),
+            lan_client=Client(recipient_id=f"lan-{secrets.token_hex(4)}", api_key=_key()),
+        )
+
+    @classmethod
+    def kept(cls, path: Path) -> Self:
+        """The identity in that file; it is made where there is none."""
+        if path.exists():
+            return cls.model_validate_json(path.read_bytes())
+        identity = cls.make()
+        write_secret(path, identity.model_dump_json())
+        return identity
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Writes a file that its owner alone can read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
