@@ -335,6 +335,7 @@ class TestPrinting:
     def test_what_a_person_does_at_the_screen(self, farm: Farm, printer: SimulatedPrinter) -> None:
         upload(printer, make_3mf("cube", seconds=36_000))
         with Client(printer) as client:
+            client.wait(lambda m: m.get("command") == "push_status")  # the subscription is in force
             control(farm, printer, "screen", {"action": "start"})
             client.wait(lambda m: m.get("command") == "project_file" and m.get("subtask_name") == "cube")
             client.wait(lambda m: m.get("gcode_state") == "RUNNING")
