@@ -1,6 +1,7 @@
 """Bad input gets the documented error, names its field, and leaves nothing behind."""
 
 import io
+import json
 import socket
 import zipfile
 from collections.abc import Callable
@@ -173,6 +174,16 @@ BODIES: dict[str, tuple[str, bytes, str]] = {
         b'{"recipientId": "R", "printerSerial": "S", "status": ' + b'{"a":' * 60 + b"1" + b"}" * 61,
         "status" + ".a" * 32,
     ),
+    "too deep for the store": (
+        "/printer-status",
+        b'{"recipientId": "R", "printerSerial": "S", "status": ' + b'{"a":' * 11 + b"1" + b"}" * 12,
+        "status",
+    ),
+    "too many fields": (
+        "/printer-status",
+        json.dumps({"recipientId": "R", "printerSerial": "S", "status": {str(n): n for n in range(1001)}}).encode(),
+        "status",
+    ),
     "endless depth": ("/printer-status", b"[" * 100_000, "body"),
 }
 
@@ -210,6 +221,7 @@ COMMANDS: dict[str, tuple[str, dict[str, object], str]] = {
     "a string for a percentage": ("speed", {"percent": "50"}, "metadata.percent"),
     "two lines of G-code": ("sendGcode", {"gcode": "G28\nM500"}, "metadata.gcode"),
     "a start without a file name": ("start_print", {"plateIndex": 1}, "metadata.fileName"),
+    "a path for a name": ("start_print", {"fileName": "../a.3mf"}, "metadata.fileName"),
     "plate 0": ("start_print", {"fileName": "a.3mf", "plateIndex": 0}, "metadata.plateIndex"),
 }
 
@@ -246,3 +258,32 @@ def test_a_url_of_the_own_bucket_is_read_there_for_its_tenant_alone(cloud: Cloud
     stranger = cloud.new_site()
     body = {"recipientId": stranger.lan_recipient, "productId": "PROD-B", "gcodeUrl": urls[0]}
     _assert_refused(cloud.call("POST", "/upload", key=stranger.lan_key, json=body), 404, "NotFoundError", "gcodeUrl")
+
+
+def test_chunks_that_are_none_are_refused(cloud: Cloud, site: Site) -> None:
+    address = urlsplit(cloud.base_url)
+    with socket.create_connection((address.hostname or "", address.port or 80), timeout=30) as connection:
+        connection.sendall(
+            b"POST /control HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+            b"X-API-Key: %b\r\nContent-Type: application/json\r\n\r\nzz\r\n{}\r\n0\r\n\r\n" % site.lan_key.encode()
+        )
+        assert b" 400 " in connection.recv(4096).split(b"\r\n")[0]
+
+
+def test_a_plate_that_the_file_has_not_is_refused(cloud: Cloud, site: Site) -> None:
+    cloud.upload(site.agent_recipient, "PROD-PLATE")
+    body = {
+        "recipientId": site.agent_recipient,
+        "printerSerial": "01P00A381200434",
+        "productId": "PROD-PLATE",
+        "jobMetadata": {"plateIndex": 2},
+    }
+    answer = cloud.call("POST", "/api/print-jobs", key=cloud.operator_key, json=body)
+    _assert_refused(answer, 400, "ValidationError", "jobMetadata.plateIndex")
+    assert cloud.documents("printer_commands", site.agent_recipient) == []
+
+
+def test_the_cameras_state_is_in_the_commands_name(cloud: Cloud, site: Site) -> None:
+    cloud.queue(site.lan_recipient, "camera", {"cameraState": "off"})
+    (listed,) = cloud.call("GET", f"/control?recipientId={site.lan_recipient}", key=site.lan_key).json()["commands"]
+    assert listed["commandType"] == "camera_off"

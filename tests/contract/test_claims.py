@@ -252,3 +252,106 @@ def test_an_older_report_never_overwrites_a_newer(cloud: Cloud, site: Site) -> N
     assert printer.data["state"]["status"]["progress"] == 30
     assert printer.data["active"] is False
     assert len(cloud.documents("printer_status_updates", site.lan_recipient)) == 1
+
+
+def _lapse(cloud: Cloud, command: str, **fields: object) -> None:
+    """Sets the command's lease, and whatever else is named, into the past."""
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    cloud.backend.documents.commit(Update(f"printer_commands/{command}", {"lease.until": past, **fields}))
+
+
+def test_what_an_agent_executes_never_expires_under_its_hands(cloud: Cloud, site: Site) -> None:
+    command = cloud.queue(site.agent_recipient, "stop")
+    ack = {"commandId": command, "recipientId": site.agent_recipient, "agentId": "agent-1"}
+    first = cloud.call("POST", "/control/ack", key=site.agent_key, json=ack).json()
+    _lapse(cloud, command, expiresAt=datetime.now(UTC) - timedelta(seconds=1))
+    poll = f"/control?recipientId={site.agent_recipient}&claim=true&agentId=agent-1"
+    polled = cloud.call("GET", poll, key=site.agent_key).json()["commands"]
+    assert [each["commandId"] for each in polled] == [command]
+    result = {**ack, "status": "completed", "fence": first["fence"]}
+    assert cloud.call("POST", "/control/result", key=site.agent_key, json=result).status_code == 200
+    assert cloud.document(f"printer_commands/{command}").data["status"] == "completed"
+
+
+def test_a_renewal_tells_the_present_time(cloud: Cloud, site: Site) -> None:
+    command = cloud.queue(site.agent_recipient, "pause")
+    ack = {"commandId": command, "recipientId": site.agent_recipient, "agentId": "agent-1"}
+    assert cloud.call("POST", "/control/ack", key=site.agent_key, json=ack).status_code == 200
+    long_ago = datetime(2025, 10, 31, tzinfo=UTC)
+    cloud.backend.documents.commit(Update(f"printer_commands/{command}", {"acknowledgedAt": long_ago}))
+    renewed = cloud.call("POST", "/control/ack", key=site.agent_key, json=ack).json()
+    told = datetime.fromisoformat(renewed["acknowledgedAt"])
+    assert abs(datetime.now(UTC) - told) < timedelta(seconds=10)
+    assert cloud.document(f"printer_commands/{command}").data["acknowledgedAt"] == long_ago
+
+
+def test_a_start_that_nobody_takes_ends_and_so_does_its_job(cloud: Cloud, site: Site) -> None:
+    cloud.upload(site.agent_recipient, "PROD-LATE")
+    body = {"recipientId": site.agent_recipient, "printerSerial": "01P00A381200434", "productId": "PROD-LATE"}
+    order = cloud.call("POST", "/api/print-jobs", key=cloud.operator_key, json=body).json()
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    cloud.backend.documents.commit(Update(f"printer_commands/{order['commandId']}", {"expiresAt": past}))
+    poll = f"/control?recipientId={site.agent_recipient}&claim=true&agentId=agent-1"
+    assert cloud.call("GET", poll, key=site.agent_key).json()["commands"] == []
+    assert cloud.document(f"printer_commands/{order['commandId']}").data["status"] == "expired"
+    assert cloud.document(f"print_jobs/{order['jobId']}").data["status"] == "failed"
+
+
+def test_a_stop_goes_before_whatever_else_waits(cloud: Cloud, site: Site) -> None:
+    for percent in range(30):
+        cloud.queue(site.lan_recipient, "fan", {"percent": percent})
+    stop = cloud.queue(site.lan_recipient, "stop")
+    listed = cloud.call("GET", f"/control?recipientId={site.lan_recipient}&limit=5", key=site.lan_key).json()[
+        "commands"
+    ]
+    assert [each["commandId"] for each in listed][0] == stop
+    assert [each["metadata"]["percent"] for each in listed[1:]] == [0, 1, 2, 3]
+
+
+def test_a_claim_may_be_narrowed_to_one_printer(cloud: Cloud, site: Site) -> None:
+    ids = {serial: cloud.queue(site.agent_recipient, "pause", printerSerial=serial) for serial in ("A1", "B2")}
+    poll = f"/control?recipientId={site.agent_recipient}&claim=true&agentId=agent-1&printerSerial=B2"
+    for _ in range(2):
+        taken = cloud.call("GET", poll, key=site.agent_key).json()["commands"]
+        assert [each["commandId"] for each in taken] == [ids["B2"]]
+        for command in ids.values():
+            if cloud.document(f"printer_commands/{command}").data["status"] == "processing":
+                _lapse(cloud, command)
+    assert cloud.document(f"printer_commands/{ids['A1']}").data["status"] == "pending"
+
+
+def test_a_file_shows_its_newest_job(cloud: Cloud, site: Site) -> None:
+    file = cloud.upload(site.agent_recipient, "PROD-NEWEST")["fileId"]
+    wish = {"recipientId": site.agent_recipient, "printerSerial": "S1", "productId": "PROD-NEWEST", "fileId": file}
+    first, second = (cloud.call("POST", "/api/print-jobs", key=cloud.operator_key, json=wish).json() for _ in range(2))
+    event = {"recipientId": site.agent_recipient, "printerSerial": "S1", "eventType": "job_completed"}
+    for job, shown in ((first, "queued"), (second, "completed")):
+        body = {**event, "eventStatus": "success", "printJobId": job["jobId"]}
+        assert cloud.call("POST", "/api/printer-events/report", key=site.agent_key, json=body).status_code == 201
+        assert cloud.document(f"files/{file}").data["status"] == shown
+
+
+def test_the_newest_files_are_listed(cloud: Cloud, site: Site) -> None:
+    uploaded = [cloud.upload(site.lan_recipient, f"PROD-{number}")["fileId"] for number in range(3)]
+    listed = cloud.call("GET", f"/recipients/{site.lan_recipient}/pending", key=site.lan_key).json()["pending"]
+    assert [each["fileId"] for each in listed] == uploaded
+
+
+def test_a_printer_of_another_site_is_refused_for_good(cloud: Cloud, site: Site) -> None:
+    report = {"printerSerial": "01P00A381200434", "status": {"state": "idle"}}
+    first = cloud.call("POST", "/printer-status", key=site.lan_key, json={**report, "recipientId": site.lan_recipient})
+    assert first.status_code == 200
+    other = {**report, "recipientId": site.agent_recipient}
+    assert cloud.call("POST", "/printer-status", key=site.agent_key, json=other).status_code == 409
+
+
+def test_a_printer_is_found_by_its_address(cloud: Cloud, site: Site) -> None:
+    base = {"recipientId": site.lan_recipient, "printerIpAddress": "192.168.1.77"}
+    for progress, serial in ((1, "01P00A381200434"), (2, ""), (3, None)):
+        body = {**base, "printerSerial": serial, "status": {"state": "printing", "progress": progress}}
+        assert cloud.call("POST", "/printer-status", key=site.lan_key, json=body).status_code == 200
+    (printer,) = cloud.documents("printers", site.lan_recipient)
+    assert printer.data["state"]["status"]["progress"] == 3
+    unknown = {**base, "printerIpAddress": "192.168.1.78", "status": {"state": "idle"}}
+    assert cloud.call("POST", "/printer-status", key=site.lan_key, json=unknown).status_code == 200
+    assert len(cloud.documents("printers", site.lan_recipient)) == 1

@@ -59,7 +59,7 @@ def success(**fields: Any) -> Answer:
 def failure(error: DomainError, *, traceback: str | None = None) -> Answer:
     """The answer to a call that did not."""
     status, kind = _ERRORS[error.code]
-    return _failure(status, kind, error.message, error.detail or error.field or "", traceback, headers(error))
+    return _failure(status, kind, error.message, error.detail or error.field or "", traceback, _headers(error))
 
 
 def breakdown(request_id: str, *, traceback: str | None = None) -> Answer:
@@ -67,8 +67,7 @@ def breakdown(request_id: str, *, traceback: str | None = None) -> Answer:
     return _failure(500, "InternalError", "Internal error", f"request {request_id}", traceback, {})
 
 
-def headers(error: DomainError) -> dict[str, str]:
-    """The headers that go with an error."""
+def _headers(error: DomainError) -> dict[str, str]:
     if isinstance(error, RateLimited | Unavailable):
         return {"Retry-After": str(error.retry_after)}
     return {}

@@ -41,7 +41,6 @@ class Request:
     params: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    base_url: str
     read_body: Callable[[int], bytes]
     read_form: Callable[[], Form]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from printpipe.domain.errors import InvalidInput
-from printpipe.domain.values import Id, Name, Text
+from printpipe.domain.values import FileName, Id, Name, Text
 
 Lane = Literal["normal", "priority"]
 _M = TypeVar("_M", bound="Metadata")
@@ -94,7 +94,7 @@ class JobNote(Metadata):
 class Start(Metadata):
     """A print to start: a file of ours (`fileId`, `jobId`), or one that the printer's site has by this name."""
 
-    file_name: Name = Field(alias="fileName")
+    file_name: FileName = Field(alias="fileName")
     plate_index: int | None = Field(None, alias="plateIndex", ge=1, le=64)
     param_path: Annotated[str, StringConstraints(max_length=255, pattern=r"^[\x21-\x7e]+$")] | None = Field(
         None, alias="paramPath"
@@ -192,7 +192,7 @@ def parse_order(asked: str, metadata: Mapping[str, Any]) -> Order:
     """
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", asked).replace("-", "_").lower()
     if name == "camera":
-        name = f"camera_{_parse(Camera, metadata).state}"
+        name = asked = f"camera_{_parse(Camera, metadata).state}"
     kind = TYPES.get(_ALIASES.get(name, name))
     if kind is None:
         raise InvalidInput(f"Unknown command type; known are {', '.join(sorted(TYPES))}", field="commandType")

@@ -95,7 +95,7 @@ class Plate(Record):
 
 
 class StoredPrintFile(Record):
-    """`files/{fileId}`. `status` mirrors its newest job; `generation` is raised by every use of a fetch token."""
+    """`files/{fileId}`. `status` is that of its newest job; `generation` is raised by every use of a fetch token."""
 
     file_id: str
     organization_id: str
@@ -110,6 +110,7 @@ class StoredPrintFile(Record):
     sha256: str
     md5: str
     generation: int = 1
+    newest_job_id: str | None = None
     fetch_token: str
     fetch_token_expiry: datetime
     fetch_token_consumed: bool = False

@@ -5,12 +5,15 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ID = re.compile(r"[A-Za-z0-9._~:@+=-]{1,128}")
 _RESERVED_ID = re.compile(r"\.{1,2}|__.*__")
 _PAYLOAD_BYTES = 64 * 1024
+_PAYLOAD_DEPTH = 10
+_PAYLOAD_FIELDS = 1000
+_FIELD_NAME_BYTES = 128
 
 
 def _check_id(value: str) -> str:
@@ -27,10 +30,19 @@ def _check_name(value: str) -> str:
     return value
 
 
-def _check_text(value: str) -> str:
-    if _CONTROL.search(value.replace("\n", "").replace("\t", "").replace("\r", "")):
-        raise ValueError("must not hold control characters")
-    return value
+def _check_file_name(value: str) -> str:
+    if "/" in value or "\\" in value or value in (".", ".."):
+        raise ValueError("must be a bare file name")
+    return _check_name(value)
+
+
+def _clean_text(value: str) -> str:
+    """A client's message is worth more than the escape sequences that its printer put into it."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\r\t" else " ", value)
+
+
+def _blank_is_none(value: object) -> object:
+    return None if value == "" else value
 
 
 def _check_time(value: datetime) -> datetime:
@@ -44,30 +56,39 @@ def _check_time(value: datetime) -> datetime:
 def _check_payload(value: dict[str, Any]) -> dict[str, Any]:
     if len(json.dumps(value)) > _PAYLOAD_BYTES:
         raise ValueError(f"must be at most {_PAYLOAD_BYTES} bytes of JSON")
-    _check_shape(value, in_list=False)
+    if _count_fields(value, depth=1, in_list=False) > _PAYLOAD_FIELDS:
+        raise ValueError(f"must hold at most {_PAYLOAD_FIELDS} fields")
     return value
 
 
-def _check_shape(value: Any, *, in_list: bool) -> None:
+def _count_fields(value: Any, *, depth: int, in_list: bool) -> int:
+    if depth > _PAYLOAD_DEPTH:
+        raise ValueError(f"must be nested at most {_PAYLOAD_DEPTH} deep")
     if isinstance(value, list):
         if in_list:
             raise ValueError("must not hold a list directly within a list")
-        for each in value:
-            _check_shape(each, in_list=True)
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            if not key or len(key) > 256 or _RESERVED_ID.fullmatch(key):
-                raise ValueError("must not hold an empty, reserved or over-long field name")
-            _check_shape(each, in_list=False)
+        return sum(_count_fields(each, depth=depth + 1, in_list=True) for each in value)
+    if not isinstance(value, dict):
+        return 0
+    for key in value:
+        if not key or len(key.encode()) > _FIELD_NAME_BYTES or _RESERVED_ID.fullmatch(key):
+            raise ValueError("must not hold an empty, reserved or over-long field name")
+    return len(value) + sum(_count_fields(each, depth=depth + 1, in_list=False) for each in value.values())
 
 
 Id = Annotated[str, AfterValidator(_check_id)]
 """Names a document, a subscription or a printer: a safe part of a path."""
 
+OptionalId = Annotated[Id | None, BeforeValidator(_blank_is_none)]
+"""An id that clients in the field send empty where they have none."""
+
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_check_file_name)]
+"""A file's name without a path."""
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_check_name)]
 """A short label of one line that somebody typed."""
 
-Text = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_check_text)]
+Text = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_clean_text)]
 """A message of a few lines at the most."""
 
 Moment = Annotated[datetime, AfterValidator(_check_time)]

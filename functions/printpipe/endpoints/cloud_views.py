@@ -6,7 +6,7 @@ from typing import Any
 from printpipe.dialects import cloud
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.records import Command
-from printpipe.services.commands import Claimed
+from printpipe.services.execution import Claimed
 from printpipe.services.files import FileTicket
 
 

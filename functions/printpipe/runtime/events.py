@@ -20,8 +20,9 @@ def server(row: Row) -> Callable[[CloudEvent], None]:
     """The plain function that functions-framework serves for a trigger's row."""
     handle: Callable[[Change, Platform], None] = import_module(row.handler_module).handle
 
+    logs.set_up()
+
     def serve(event: CloudEvent) -> None:
-        logs.set_up()
         with logs.bound(function=row.name, eventId=event["id"]):
             try:
                 change = read_change(event)

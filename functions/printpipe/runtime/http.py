@@ -51,8 +51,9 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
     assert row.http is not None
     pattern = _pattern(row.http.path)
 
+    logs.set_up()
+
     def serve(request: FlaskRequest) -> Response:
-        logs.set_up()
         request_id = _request_id(request.headers.get("X-Request-Id"))
         with logs.bound(requestId=request_id, function=row.name):
             answer = _answer(row, pattern, handle, dialect, request, request_id)
@@ -77,7 +78,7 @@ def _answer(
         debug = running.settings.debug_errors
         trace = logs.trace_of(request.headers.get("X-Cloud-Trace-Context"), running.settings.project)
         with logs.bound(**{"logging.googleapis.com/trace": trace}):
-            exchanged = _exchange(row, pattern, request, running)
+            exchanged = _exchange(row, pattern, request)
             caller = _authorize(row, dialect, exchanged, running)
             return handle(Call(exchanged, running.context(caller, request_id)))
     except DomainError as error:
@@ -97,7 +98,7 @@ def _authorize(row: Row, dialect: Dialect, request: Request, running: Process) -
     return running.directory.authenticate(key, row.scope_for(request.method))
 
 
-def _exchange(row: Row, pattern: re.Pattern[str], request: FlaskRequest, running: Process) -> Request:
+def _exchange(row: Row, pattern: re.Pattern[str], request: FlaskRequest) -> Request:
     assert row.http is not None
     matched = pattern.fullmatch(request.path)
     if matched is None:
@@ -110,7 +111,6 @@ def _exchange(row: Row, pattern: re.Pattern[str], request: FlaskRequest, running
         params=matched.groupdict(),
         query=request.args.to_dict(),
         headers={name.lower(): value for name, value in request.headers.items()},
-        base_url=running.settings.public_base_url or request.url_root.rstrip("/"),
         read_body=body.read,
         read_form=body.form,
     )
@@ -171,14 +171,17 @@ class _Body:
     def _check_size(self) -> None:
         if self._stated or self._stream.over:
             raise TooLarge(f"The request is larger than {MAX_REQUEST_BYTES} bytes")
+        if self._stream.broken:
+            raise InvalidInput("The body cannot be read", field="body")
 
 
 class _Limited:
-    """A stream that ends at a limit, and says whether there was more."""
+    """A stream that ends at a limit or where it breaks, and says so."""
 
     def __init__(self, source: IO[bytes], limit: int) -> None:
         self._source, self._left = source, limit
         self.over = False
+        self.broken = False
 
     def read(self, size: int = -1) -> bytes:
         return self._take(self._source.read, size)
@@ -187,9 +190,13 @@ class _Limited:
         return self._take(self._source.readline, size)
 
     def _take(self, read: Callable[[int], bytes], size: int) -> bytes:
-        if self.over:
+        if self.over or self.broken:
             return b""
-        chunk = read(self._left + 1 if size < 0 else min(size, self._left + 1))
+        try:
+            chunk = read(self._left + 1 if size < 0 else min(size, self._left + 1))
+        except Exception:  # each server has its own for a client that hangs up or sends chunks that are none
+            self.broken = True
+            return b""
         self._left -= len(chunk)
         self.over = self._left < 0
         return b"" if self.over else chunk

@@ -1,5 +1,6 @@
 """What lives as long as the process: settings, ports, memory of keys and recipients."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from printpipe.runtime.ports import platform
 from printpipe.runtime.settings import Settings, settings
 from printpipe.services.context import Context
 from printpipe.services.directory import Directory
+
+_once = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,14 @@ class Process:
         return Context(caller, request_id, self.clock, self.platform, self.policy, self.directory)
 
 
-@cache
 def process() -> Process:
     """This process."""
+    with _once:  # two requests may come at the same time to a new instance
+        return _process()
+
+
+@cache
+def _process() -> Process:
     configured = settings()
     policy, ports = configured.policy(), platform(configured)
     directory = Directory(ports, policy, time.monotonic)

@@ -43,7 +43,6 @@ class Settings(BaseModel):
     status_collection: str = Field("printer_status_updates", validation_alias="FIRESTORE_COLLECTION_PRINTER_STATUS")
     commands_collection: str = Field("printer_commands", validation_alias="FIRESTORE_COLLECTION_PRINTER_COMMANDS")
     gcode_url_hosts: Listed = Field((), validation_alias="GCODE_URL_ALLOWED_HOSTS")
-    keyless_legacy: bool = Field(False, validation_alias="ALLOW_KEYLESS_LEGACY_CLIENTS")
     debug_errors: bool = Field(False, validation_alias="DEBUG_ERRORS")
     public_base_url: str | None = Field(None, validation_alias="PUBLIC_BASE_URL")
 
@@ -51,6 +50,8 @@ class Settings(BaseModel):
     def _complete(self) -> Self:
         if any(len(secret.encode()) < _MIN_SECRET_BYTES for secret in self.fetch_token_secrets):
             raise ValueError(f"FETCH_TOKEN_SECRET: each must have at least {_MIN_SECRET_BYTES} bytes")
+        if (self.project or self.data_dir) and not self.fetch_token_secrets:
+            raise ValueError("FETCH_TOKEN_SECRET is not set")
         if self.backend == "embedded" and self.data_dir is None:
             raise ValueError("PRINTPIPE_DATA_DIR: the embedded backend needs a folder")
         return self

@@ -9,7 +9,7 @@ from printpipe.domain.errors import Unavailable
 from printpipe.domain.ids import event_id, new_id
 from printpipe.domain.lifecycles import JobStatus
 from printpipe.domain.log import log
-from printpipe.domain.ports.documents import Create, DocumentChanged, DocumentExists, Write
+from printpipe.domain.ports.documents import Create, DocumentChanged, DocumentExists
 from printpipe.domain.records import Event
 from printpipe.services import jobs
 from printpipe.services.context import Context
@@ -69,22 +69,24 @@ def report(context: Context, seen: Happening) -> tuple[Event, bool]:
     )
     path = f"{context.collections.printer_events}/{identity}"
     for _ in range(_TRIES):
+        step = _job_step(context, event)
         try:
-            context.documents.commit(Create(path, event.data()), *_job_writes(context, event))
+            context.documents.commit(Create(path, event.data()), *step.writes)
         except DocumentExists:
             stored = context.documents.get(path)
             return (Event.of(stored) if stored else event), False
         except DocumentChanged:
             continue
+        step.note()
         log("event_stored", eventId=identity, eventType=event.event_type, printJobId=event.print_job_id)
         return event, True
     raise Unavailable("The job is being changed by others", retry_after=1)
 
 
-def _job_writes(context: Context, event: Event) -> list[Write]:
+def _job_step(context: Context, event: Event) -> jobs.Step:
     to = _JOB_STEPS.get(event.event_type)
     if to is None or event.print_job_id is None:
-        return []
+        return jobs.NO_STEP
     data = event.error_data or {}
     reason = event.message or data.get("reason") or data.get("description")
     reason = reason if isinstance(reason, str) else None

@@ -1,12 +1,12 @@
 """Print files: take them in, list them, and give each out once per token."""
 
 from base64 import b64encode
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from printpipe.domain import fetch_tokens
-from printpipe.domain.errors import Gone, NotFound
+from printpipe.domain.errors import Gone, NotFound, Unavailable
 from printpipe.domain.fetch_tokens import FetchToken
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.log import log
@@ -19,6 +19,7 @@ from printpipe.domain.ports.documents import (
     Where,
     Write,
 )
+from printpipe.domain.ports.files import FileMissing
 from printpipe.domain.records import StoredPrintFile
 from printpipe.domain.tenancy import Recipient
 from printpipe.services import jobs
@@ -30,6 +31,8 @@ MAX_INLINE_BYTES = 22 * 1024 * 1024
 
 MAX_LISTED = 100
 _TRIES = 5
+_FETCHER = "(fetch)"
+"""Who claimed a job by fetching its file: no name that a client could give."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,13 @@ def fetch(context: Context, token: str, *, metadata_only: bool) -> Fetched:
     document = _current(context, claim)
     file = StoredPrintFile.of(document)
     attached = _unseal_attached(context, file)
-    if not metadata_only and context.platform.files.stat(file.gcs_path) is None:
-        raise Gone("The file has been removed")
+    if metadata_only:
+        fetched = Fetched(file, None, None, attached)
+    else:  # the bytes first: a token that was used up for nothing could not be had again
+        fetched = Fetched(file, _inline(context, file), _link(context, file), attached)
     _consume(context, document, claim, takes_job=not metadata_only)
     log("file_fetched", fileId=file.file_id, mode="metadata" if metadata_only else "full")
-    if metadata_only:
-        return Fetched(file, None, None, attached)
-    return Fetched(file, _inline(context, file), _link(context, file), attached)
+    return fetched
 
 
 def ticket(context: Context, file_id: str) -> FileTicket | None:
@@ -78,15 +81,15 @@ def ticket(context: Context, file_id: str) -> FileTicket | None:
 
 
 def waiting(context: Context, recipient_id: str) -> list[FileTicket]:
-    """The recipient's files that were uploaded or queued and not begun, oldest first, each with its token."""
+    """The recipient's newest files that were uploaded or queued and not begun, oldest first, each with its token."""
     words = [file_status(JobStatus.HELD), file_status(JobStatus.QUEUED)]
     query = Query(
         context.collections.files,
         [Where("recipientId", "==", recipient_id), Where("status", "in", words)],
-        [("createdAt", "asc")],
+        [("createdAt", "desc")],
         MAX_LISTED,
     )
-    return [_ticket(context, document) for document in context.documents.query(query)]
+    return [_ticket(context, document) for document in reversed(context.documents.query(query))]
 
 
 def newest(context: Context, recipient: Recipient, product_id: str) -> StoredPrintFile:
@@ -147,18 +150,18 @@ def _consume(context: Context, document: Document, claim: FetchToken, *, takes_j
             document = _current(context, claim)  # somebody else's use of the token is `Gone`; a claim is not
             continue
         return
-    raise Gone("The fetch token has been used")
+    raise Unavailable("The file is being changed by others", retry_after=1)
 
 
-def _take_job(context: Context, file_id: str) -> tuple[dict[str, object], Sequence[Write]]:
-    """A held job counts as claimed by the one who fetches its file; nothing else changes a job here."""
+def _take_job(context: Context, file_id: str) -> tuple[dict[str, Any], list[Write]]:
+    """A held job counts as claimed by whoever fetches its file: what that changes of the file, and the other writes."""
     job = context.documents.get(jobs.path(context, file_id))
     if job is None or job.data["status"] != JobStatus.HELD.value:
         return {}, []
-    _, writes = jobs.claim_writes(context, job, "fetch")
-    of_file = [each for each in writes if isinstance(each, Update) and each.path == path(context, file_id)]
-    fields = {name: value for each in of_file for name, value in each.fields.items()}
-    return fields, [each for each in writes if each not in of_file]
+    _, proof, updates = jobs.claim_writes(context, job, _FETCHER)
+    here = path(context, file_id)
+    of_file = {name: value for each in updates if each.path == here for name, value in each.fields.items()}
+    return of_file, [proof, *(each for each in updates if each.path != here)]
 
 
 def _unseal_attached(context: Context, file: StoredPrintFile) -> str | None:
@@ -170,8 +173,11 @@ def _unseal_attached(context: Context, file: StoredPrintFile) -> str | None:
 def _inline(context: Context, file: StoredPrintFile) -> str | None:
     if file.size > MAX_INLINE_BYTES:
         return None
-    with context.platform.files.open(file.gcs_path) as stream:
-        return b64encode(stream.read()).decode()
+    try:
+        with context.platform.files.open(file.gcs_path) as stream:
+            return b64encode(stream.read()).decode()
+    except FileMissing:
+        raise Gone("The file has been removed") from None
 
 
 def _link(context: Context, file: StoredPrintFile) -> str:

@@ -1,19 +1,21 @@
 """Print jobs: their steps, and the one claim that a run of a job can have."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from printpipe.domain.commands import Start
-from printpipe.domain.errors import Conflict, NotFound
+from printpipe.domain.errors import Conflict, NotFound, Unavailable
 from printpipe.domain.ids import new_id
 from printpipe.domain.lifecycles import JOBS, JobStatus, file_status
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Create, Document, DocumentChanged, DocumentExists, Update, Version, Write
 from printpipe.domain.records import Claim, Command, Job, StoredPrintFile
 from printpipe.domain.tenancy import Recipient
+from printpipe.services.commit import commit_new
 from printpipe.services.context import Context
 
+_TRIES = 3
 _CLAIMABLE = frozenset({JobStatus.HELD, JobStatus.QUEUED})
 AT_WORK = frozenset({JobStatus.PRINTING, JobStatus.PAUSED})
 """A printer reports these itself; what becomes of the command that began them no longer matters."""
@@ -89,8 +91,11 @@ def of_file(context: Context, recipient: Recipient, file_id: str) -> tuple[Start
     return Startable(new(context, file), None), file
 
 
-def start_writes(context: Context, job: Startable, command: Command) -> list[Write]:
-    """The writes that give the job's next run to a printer. Raises `Conflict` where it cannot be started."""
+def start(context: Context, job: Startable, command: Command, order: Create) -> None:
+    """Gives the job's next run to a printer: the run's claim, the job's state and the order are one write.
+
+    Raises `Conflict` where the job cannot be started, or another was faster.
+    """
     _check_claimable(job.record)
     now, run = context.now(), job.record.run + 1
     queued = job.record.model_copy(
@@ -105,52 +110,68 @@ def start_writes(context: Context, job: Startable, command: Command) -> list[Wri
     )
     claim = Claim(job_id=queued.job_id, run=run, claimed_by=f"command:{command.command_id}", claimed_at=now)
     target = path(context, queued.job_id)
-    if job.version is None:
-        stored: Write = Create(target, queued.data())
-    else:
+    stored: Write = Create(target, queued.data())
+    if job.version is not None:
         stored = Update(target, queued.data(), job.version)
-    return [stored, _claim(context, claim), *_mirror(context, queued, JobStatus.QUEUED, {})]
+    newest = {"newestJobId": queued.job_id, "status": file_status(JobStatus.QUEUED)}
+    mirror = [Update(_file_path(context, queued.file_id), newest)] if queued.file_id else []
+    try:
+        commit_new(context.documents, _claim(context, claim), stored, order, *mirror)
+    except DocumentExists:
+        raise Conflict("The job has been claimed already", detail="claimed") from None
+    except DocumentChanged:
+        raise Unavailable("The job is being changed by others", retry_after=1) from None
+    log("job_queued", printJobId=queued.job_id, fileId=queued.file_id, commandId=command.command_id)
 
 
 def claim(context: Context, recipient_id: str, job_id: str, claimed_by: str) -> Job:
     """Gives a job to a client that prints it itself. Raises `Conflict` for everyone but the first."""
     recipient = context.recipient(recipient_id)
-    document = get(context, recipient, job_id)
-    job, writes = claim_writes(context, document, claimed_by)
-    commit_claim(context, writes)
-    log("job_claimed", printJobId=job_id, claimedBy=claimed_by)
-    return job
+    for _ in range(_TRIES):
+        taken, proof, others = claim_writes(context, get(context, recipient, job_id), claimed_by)
+        try:
+            commit_new(context.documents, proof, *others)
+        except DocumentExists:
+            raise Conflict("The job has been claimed already", detail="claimed") from None
+        except DocumentChanged:
+            continue  # by its claim, as the next look shows, or by something else
+        log("job_claimed", printJobId=job_id, claimedBy=claimed_by)
+        return taken
+    raise Unavailable("The job is being changed by others", retry_after=1)
 
 
-def claim_writes(context: Context, document: Document, claimed_by: str) -> tuple[Job, list[Write]]:
-    """The job as claimed, and the writes that make it so. Raises `Conflict` where its state does not allow it."""
+def claim_writes(context: Context, document: Document, claimed_by: str) -> tuple[Job, Create, list[Update]]:
+    """The job as claimed, its claim, and the updates that go with it. Raises `Conflict` where it is not to be had."""
     job = Job.of(document)
     _check_claimable(job)
     now, run = context.now(), job.run + 1
-    changes = {
-        "status": JobStatus.CLAIMED.value,
-        "run": run,
-        "claimedBy": claimed_by,
-        "claimedAt": now,
-        "updatedAt": now,
-    }
     note = {"claimedBy": claimed_by, "claimedAt": now}
     taken = job.model_copy(
         update={"status": JobStatus.CLAIMED, "run": run, "claimed_by": claimed_by, "claimed_at": now}
     )
-    return taken, [
-        _claim(context, Claim(job_id=job.job_id, run=run, claimed_by=claimed_by, claimed_at=now)),
-        Update(document.path, changes, document.version),
-        *_mirror(context, taken, JobStatus.CLAIMED, note),
-    ]
+    changes = {"status": JobStatus.CLAIMED.value, "run": run, "updatedAt": now, **note}
+    updates = [Update(document.path, changes, document.version)]
+    if job.file_id:
+        status = {"status": file_status(JobStatus.CLAIMED), "newestJobId": job.job_id}
+        updates.append(Update(_file_path(context, job.file_id), {**status, **note}))
+    return taken, _claim(context, Claim(job_id=job.job_id, run=run, claimed_by=claimed_by, claimed_at=now)), updates
 
 
-def commit_claim(context: Context, writes: Sequence[Write]) -> None:
-    """Writes a claim with all that goes with it. Raises `Conflict` for the one who comes second."""
-    try:
-        context.documents.commit(*writes)
-    except (DocumentExists, DocumentChanged):
-        raise Conflict("The job has been claimed already", detail="claimed") from None
+@dataclass(frozen=True)
+class Step:
+    """A step of a job's life: the writes that make it, for the caller's batch, and what to log once it stands."""
+
+    writes: Sequence[Write] = ()
+    event: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def note(self) -> None:
+        """Logs the step."""
+        if self.event:
+            log(self.event, **self.fields)
+
+
+NO_STEP = Step()
 
 
 def follow(
@@ -162,28 +183,25 @@ def follow(
     unless: frozenset[JobStatus] = frozenset(),
     claimed_by: str | None = None,
     reason: str | None = None,
-) -> list[Write]:
-    """The writes that take a recipient's job to a state that was reported; none where it cannot go there."""
+) -> Step:
+    """The step that takes a recipient's job to a state that was reported; none where it cannot go there."""
     document = context.documents.get(path(context, job_id)) if job_id else None
     if document is None or document.data["recipientId"] != recipient_id:
-        return []
+        return NO_STEP
     job = Job.of(document)
     if to not in JOBS[job.status] or job.status in unless:
-        return []
+        return NO_STEP
     now = context.now()
-    changes: dict[str, Any] = {"status": to.value, "updatedAt": now}
-    note: dict[str, Any] = {}
-    if to == JobStatus.CLAIMED:
-        changes |= {"claimedBy": claimed_by, "claimedAt": now}
-        note = {"claimedBy": claimed_by, "claimedAt": now}
+    note = {"claimedBy": claimed_by, "claimedAt": now} if to == JobStatus.CLAIMED else {}
+    changes: dict[str, Any] = {"status": to.value, "updatedAt": now, **note}
     if to == JobStatus.PRINTING and job.started_at is None:
         changes["startedAt"] = now
     if not JOBS[to]:
         changes["endedAt"] = now
     if reason is not None:
         changes["reason"] = reason
-    log(f"job_{to.value}", printJobId=job_id, was=job.status.value, why=reason)
-    return [Update(document.path, changes, document.version), *_mirror(context, job, to, note)]
+    writes = [Update(document.path, changes, document.version), *_mirror(context, job, to, note)]
+    return Step(writes, f"job_{to.value}", {"printJobId": job_id, "was": job.status.value, "why": reason})
 
 
 def _check_claimable(job: Job) -> None:
@@ -201,6 +219,12 @@ def _claim(context: Context, claim: Claim) -> Create:
 
 
 def _mirror(context: Context, job: Job, status: JobStatus, note: Mapping[str, Any]) -> list[Write]:
-    if job.file_id is None:
+    """A file shows the state of its newest job."""
+    file = context.documents.get(_file_path(context, job.file_id)) if job.file_id else None
+    if file is None or file.data.get("newestJobId", job.job_id) != job.job_id:
         return []
-    return [Update(f"{context.collections.files}/{job.file_id}", {"status": file_status(status), **note})]
+    return [Update(file.path, {"status": file_status(status), **note})]
+
+
+def _file_path(context: Context, file_id: str) -> str:
+    return f"{context.collections.files}/{file_id}"

@@ -5,10 +5,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from printpipe.domain.errors import Unavailable
+from printpipe.domain.errors import Conflict, Unavailable
 from printpipe.domain.ids import new_id
 from printpipe.domain.log import log
-from printpipe.domain.ports.documents import Create, Document, DocumentChanged, DocumentExists, Update, Write
+from printpipe.domain.ports.documents import (
+    Create,
+    Document,
+    DocumentChanged,
+    DocumentExists,
+    Put,
+    Query,
+    Update,
+    Where,
+    Write,
+)
 from printpipe.domain.records import Printer, PrinterState, StatusUpdate
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
@@ -36,7 +46,7 @@ def report(context: Context, seen: Report) -> str:
     recipient = context.recipient(seen.recipient_id)
     seen = replace(seen, at=min(seen.at, context.now()))  # a clock that is ahead must not shut out later reports
     for _ in range(_TRIES):
-        document = _find(context, recipient, seen)
+        document = _by_serial(context, recipient, seen.serial) if seen.serial else _by_address(context, recipient, seen)
         if document is None and seen.serial is None:
             update = _sample(context, recipient, None, seen)
             context.documents.commit(Create(_sample_path(context, update), update.data()))
@@ -48,10 +58,23 @@ def report(context: Context, seen: Report) -> str:
     raise Unavailable("The printer's state is being changed by others", retry_after=1)
 
 
-def _find(context: Context, recipient: Recipient, seen: Report) -> Document | None:
-    alias = context.documents.get(_alias_path(context, recipient, seen))
+def _by_serial(context: Context, recipient: Recipient, serial: str) -> Document | None:
+    """The printer; None where it is new. Raises `Conflict` where it is known at another site."""
+    alias = context.documents.get(_alias_path(context, recipient, serial))
     printer = context.documents.get(_path(context, alias.data["printerId"])) if alias else None
-    return printer if printer is None or printer.data["recipientId"] == recipient.id else None
+    if printer and printer.data["recipientId"] != recipient.id:
+        raise Conflict("The printer is registered at another site", field="printerSerial")
+    return printer
+
+
+def _by_address(context: Context, recipient: Recipient, seen: Report) -> Document | None:
+    """A printer of the site that was last seen there; several may have had the address."""
+    query = Query(
+        context.collections.printers,
+        [Where("recipientId", "==", recipient.id), Where("ipAddress", "==", seen.ip_address)],
+        limit=1,
+    )
+    return next(iter(context.documents.query(query)), None)
 
 
 def _write(context: Context, recipient: Recipient, document: Document | None, seen: Report) -> str:
@@ -84,11 +107,17 @@ def _write(context: Context, recipient: Recipient, document: Document | None, se
         alias = {"printerId": before.printer_id, "organizationId": recipient.organization_id}
         writes += [
             Create(_path(context, before.printer_id), new.data()),
-            Create(_alias_path(context, recipient, seen), alias),
+            Put(_alias_path(context, recipient, str(seen.serial)), alias),
         ]
         log("printer_appeared", printerId=before.printer_id, printerSerial=seen.serial, recipientId=recipient.id)
     else:
-        writes.append(Update(document.path, {"state": after.data(), "ipAddress": seen.ip_address}, document.version))
+        writes.append(
+            Update(
+                document.path,
+                {"state": after.data(), "ipAddress": seen.ip_address or before.ip_address},
+                document.version,
+            )
+        )
     if sample:
         update = _sample(context, recipient, before.printer_id, seen)
         writes.append(Create(_sample_path(context, update), update.data()))
@@ -122,6 +151,5 @@ def _sample_path(context: Context, update: StatusUpdate) -> str:
     return f"{context.collections.printer_status_updates}/{update.update_id}"
 
 
-def _alias_path(context: Context, recipient: Recipient, seen: Report) -> str:
-    name = f"serial_{seen.serial}" if seen.serial else f"address_{recipient.id}_{seen.ip_address}"
-    return f"{context.collections.printer_aliases}/{recipient.organization_id}_{name}"
+def _alias_path(context: Context, recipient: Recipient, serial: str) -> str:
+    return f"{context.collections.printer_aliases}/{recipient.organization_id}_serial_{serial}"

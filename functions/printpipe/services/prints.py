@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from printpipe.domain.commands import parse_order
+from printpipe.domain.errors import InvalidInput
 from printpipe.domain.records import Command, StoredPrintFile
 from printpipe.services import commands, files, jobs, uploads
 from printpipe.services.commands import Target
@@ -27,11 +28,13 @@ def create(context: Context, wish: Requisition) -> tuple[Command, StoredPrintFil
     """Makes the file's held job, or another one of it, a queued one, and orders its start."""
     recipient = context.recipient(wish.recipient_id)
     job, file = jobs.of_file(context, recipient, _file_id(context, wish))
+    if wish.plate_index is not None and wish.plate_index not in {plate.index for plate in file.plates}:
+        raise InvalidInput("The file has no such plate", field="jobMetadata.plateIndex")
     metadata: dict[str, Any] = {"fileName": file.file_name, "fileId": file.file_id}
     if wish.plate_index is not None:
         metadata["plateIndex"] = wish.plate_index
-    draft = commands.draft_start(context, recipient, wish.target, parse_order("start_print", metadata))
-    return commands.start(context, recipient, job, draft), file
+    draft = commands.draft(context, recipient, wish.target, parse_order("start_print", metadata))
+    return commands.start(context, job, draft), file
 
 
 def _file_id(context: Context, wish: Requisition) -> str:

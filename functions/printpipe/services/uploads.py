@@ -176,6 +176,7 @@ def _record(
         md5=measured.md5,
         fetch_token=fetch_tokens.digest(mint(context, file_id, 1, expires)),
         fetch_token_expiry=expires,
+        newest_job_id=file_id,
         encrypted_data=sealed,
         unencrypted_data=purpose.unencrypted_data,
         kind=content.kind,

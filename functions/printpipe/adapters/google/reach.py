@@ -11,12 +11,12 @@ from typing import TypeVar
 import requests
 from google.api_core import exceptions
 from google.api_core.retry import Retry
-from google.auth.exceptions import TransportError
+from google.auth.exceptions import RefreshError, TransportError
 
 from printpipe.domain.errors import Unavailable
 
-BUDGET = 6.0
-"""Seconds that one call may take, with everything that is tried again."""
+BUDGET = 4.0
+"""Seconds that one call may take, with everything that is tried again: a request may need two calls to give up."""
 
 ONCE = Retry(predicate=lambda _: False, timeout=BUDGET)
 """One attempt; some clients crash on None where they mean this."""
@@ -26,8 +26,11 @@ UNREACHABLE = (
     exceptions.InternalServerError,
     exceptions.BadGateway,
     exceptions.TooManyRequests,
+    exceptions.Unknown,
+    exceptions.Cancelled,
     requests.ConnectionError,
     TransportError,
+    RefreshError,
 )
 """Worth another attempt; the lost one may have had its effect."""
 

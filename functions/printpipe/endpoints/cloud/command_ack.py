@@ -4,10 +4,10 @@ from typing import Literal
 
 from printpipe.dialects import cloud
 from printpipe.dialects.exchange import Answer
-from printpipe.domain.values import Id
+from printpipe.domain.values import Id, OptionalId
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services import commands
+from printpipe.services import execution
 
 
 class Request(cloud.Model):
@@ -15,7 +15,7 @@ class Request(cloud.Model):
 
     command_id: Id
     recipient_id: Id
-    printer_serial: Id | None = None
+    printer_serial: OptionalId = None
     status: Literal["processing"] = "processing"
     agent_id: Id | None = None
     fence: int | None = None
@@ -25,7 +25,7 @@ def handle(call: Call) -> Answer:
     """One client gets the command, with a lease; every other is told why not."""
     body = call.request.json(Request)
     holder = body.agent_id or body.recipient_id
-    claimed = commands.claim(call.context, body.recipient_id, body.command_id, holder, body.fence)
+    claimed = execution.claim(call.context, body.recipient_id, body.command_id, holder, body.fence)
     assert claimed.command.acknowledged_at is not None
     return cloud.success(
         **cloud_views.claimed(claimed), acknowledgedAt=cloud.timestamp(claimed.command.acknowledged_at)

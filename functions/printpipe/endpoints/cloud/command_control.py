@@ -5,10 +5,10 @@ from pydantic import Field
 from printpipe.dialects import cloud
 from printpipe.dialects.exchange import Answer
 from printpipe.domain.commands import parse_order
-from printpipe.domain.values import Id, Moment, Name, Payload
+from printpipe.domain.values import Id, Moment, Name, OptionalId, Payload
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services import commands
+from printpipe.services import commands, execution
 from printpipe.services.commands import Target
 
 
@@ -17,9 +17,9 @@ class Request(cloud.Model):
 
     recipient_id: Id
     command_type: Name
-    printer_serial: Id | None = None
-    printer_ip_address: Id | None = None
-    printer_id: Id | None = None
+    printer_serial: OptionalId = None
+    printer_ip_address: OptionalId = None
+    printer_id: OptionalId = None
     metadata: Payload | None = None
     expires_at: Moment | None = None
 
@@ -28,7 +28,7 @@ class Arguments(cloud.Model):
     """The query of a GET; `claim` leases what is returned to `agentId`, `wait` is a long poll in seconds."""
 
     recipient_id: Id
-    printer_serial: Id | None = None
+    printer_serial: OptionalId = None
     limit: int = Field(commands.DEFAULT_LIMIT, ge=1, le=100)
     claim: bool = False
     wait: float = Field(0, ge=0, le=20)
@@ -64,7 +64,7 @@ def _list(call: Call) -> Answer:
         return cloud.success(commands=[cloud_views.command(each) for each in found])
     call.context.require("commands.execute")
     holder = query.agent_id or query.recipient_id
-    claimed = commands.claim_pending(
+    claimed = execution.claim_pending(
         call.context, query.recipient_id, query.printer_serial, holder, query.limit, query.wait
     )
     return cloud.success(commands=[cloud_views.claimed(each) for each in claimed])

@@ -5,9 +5,10 @@ from typing import Literal
 from printpipe.dialects import cloud
 from printpipe.dialects.exchange import Answer
 from printpipe.domain.lifecycles import CommandStatus
-from printpipe.domain.values import Id, Text
+from printpipe.domain.values import Id, OptionalId, Text
 from printpipe.endpoints.call import Call
-from printpipe.services import commands
+from printpipe.services import execution
+from printpipe.services.execution import Result
 
 
 class Request(cloud.Model):
@@ -15,25 +16,25 @@ class Request(cloud.Model):
 
     command_id: Id
     recipient_id: Id
-    printer_serial: Id | None = None
+    printer_serial: OptionalId = None
     status: Literal["completed", "failed", "error", "unknown"]
     message: Text | None = None
     error_message: Text | None = None
+    agent_id: Id | None = None
     fence: int | None = None
 
 
 def handle(call: Call) -> Answer:
     """The first final result stands; the same again is answered likewise."""
     body = call.request.json(Request)
-    command = commands.report(
-        call.context,
-        body.recipient_id,
-        body.command_id,
-        CommandStatus("failed" if body.status == "error" else body.status),
+    result = Result(
+        status=CommandStatus("failed" if body.status == "error" else body.status),
         message=body.message,
         error_message=body.error_message,
+        holder=body.agent_id,
         fence=body.fence,
     )
+    command = execution.report(call.context, body.recipient_id, body.command_id, result)
     assert command.completed_at is not None
     return cloud.success(
         commandId=command.command_id,

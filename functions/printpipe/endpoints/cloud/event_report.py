@@ -4,7 +4,7 @@ from typing import Literal
 
 from printpipe.dialects import cloud
 from printpipe.dialects.exchange import Answer
-from printpipe.domain.values import Id, Moment, Payload, Text
+from printpipe.domain.values import Id, Moment, OptionalId, Payload, Text
 from printpipe.endpoints.call import Call
 from printpipe.services import events
 from printpipe.services.events import Happening
@@ -15,7 +15,7 @@ class Request(cloud.Model):
 
     recipient_id: Id
     printer_serial: Id
-    printer_ip_address: Id | None = None
+    printer_ip_address: OptionalId = None
     event_type: Id
     event_status: Literal["success", "failed", "warning", "info"]
     print_job_id: Id | None = None

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from printpipe.dialects import cloud
 from printpipe.dialects.exchange import Answer
-from printpipe.domain.values import Id, Name
+from printpipe.domain.values import Id, Name, OptionalId
 from printpipe.endpoints.call import Call
 from printpipe.services import files, prints
 from printpipe.services.commands import Target
@@ -25,7 +25,7 @@ class Request(cloud.Model):
     recipient_id: Id
     printer_serial: Id
     product_id: Name
-    printer_ip_address: Id | None = None
+    printer_ip_address: OptionalId = None
     gcode_url: str | None = Field(None, max_length=2048)
     file_id: Id | None = None
     job_metadata: JobMetadata | None = None

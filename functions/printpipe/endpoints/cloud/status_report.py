@@ -3,7 +3,7 @@
 from printpipe.dialects import cloud
 from printpipe.dialects.exchange import Answer
 from printpipe.domain.errors import InvalidInput
-from printpipe.domain.values import Id, Moment, Payload
+from printpipe.domain.values import Id, Moment, OptionalId, Payload
 from printpipe.endpoints.call import Call
 from printpipe.services import printers
 
@@ -12,8 +12,8 @@ class Request(cloud.Model):
     """The body; the printer is named by its serial, or by its address at the site."""
 
     recipient_id: Id
-    printer_serial: Id | None = None
-    printer_ip_address: Id | None = None
+    printer_serial: OptionalId = None
+    printer_ip_address: OptionalId = None
     status: Payload
     timestamp: Moment | None = None
 

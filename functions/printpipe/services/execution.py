@@ -1,0 +1,231 @@
+"""Printer commands as their executors see them: claim one, renew the lease, report the result."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from printpipe.domain.errors import Conflict, NotFound, Unavailable
+from printpipe.domain.lifecycles import COMMANDS, CommandStatus, JobStatus
+from printpipe.domain.log import log, log_failure
+from printpipe.domain.ports.documents import Document, DocumentChanged, Query, Update, Where
+from printpipe.domain.records import Command, Lease
+from printpipe.domain.tenancy import Recipient
+from printpipe.services import commands, jobs
+from printpipe.services.context import Context
+from printpipe.services.files import FileTicket, ticket
+
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A command that was handed out, with the lease under which it may be executed, and its file where it has one."""
+
+    command: Command
+    lease: Lease
+    file: FileTicket | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an executor reports; `holder` and `fence` say under which lease."""
+
+    status: CommandStatus
+    message: str | None = None
+    error_message: str | None = None
+    holder: str | None = None
+    fence: int | None = None
+
+
+def claim(context: Context, recipient_id: str, command_id: str, holder: str, fence: int | None) -> Claimed:
+    """Hands a command to one executor, or renews its lease.
+
+    `fence` is the number of the lease that the executor holds already. The answer's `acknowledged_at` is now: an
+    executor may set its clock by it. Raises `NotFound`, or `Conflict` whose detail says why the command is not to be
+    executed: `claimed` by another, or the state it ended in.
+    """
+    recipient = context.recipient(recipient_id)
+    for _ in range(_TRIES):
+        document = commands.get(context, recipient, command_id)
+        command = Command.of(document)
+        lease = _next_lease(context, command, holder, fence)
+        fresh = command.status == CommandStatus.PENDING
+        if lease is None:
+            ended = command.model_copy(update={"status": CommandStatus.EXPIRED})
+            changes: Mapping[str, Any] = {"status": CommandStatus.EXPIRED.value, "completedAt": context.now()}
+            step = _job_step(context, ended)
+        else:
+            changes = {
+                "status": CommandStatus.PROCESSING.value,
+                "lease": lease.data(),
+                "acknowledgedAt": command.acknowledged_at or context.now(),
+            }
+            step = _job_claimed(context, command, holder) if fresh else jobs.NO_STEP
+        try:
+            context.documents.commit(Update(document.path, changes, document.version), *step.writes)
+        except DocumentChanged:
+            continue
+        step.note()
+        if lease is None:
+            log("command_expired", commandId=command_id, printJobId=command.job_id)
+            raise Conflict("The command has expired", detail=CommandStatus.EXPIRED.value)
+        log("command_claimed", commandId=command_id, holder=holder, fence=lease.fence, printJobId=command.job_id)
+        taken = command.model_copy(
+            update={"status": CommandStatus.PROCESSING, "lease": lease, "acknowledged_at": context.now()}
+        )
+        return Claimed(taken, lease, ticket(context, taken.file_id) if taken.file_id else None)
+    raise Unavailable("The command is being changed by others", retry_after=1)
+
+
+def claim_pending(
+    context: Context, recipient_id: str, serial: str | None, holder: str, limit: int, wait: float
+) -> list[Claimed]:
+    """Claims all that waits for this executor; waits up to `wait` seconds for the first.
+
+    What nobody claimed in time ends here as expired.
+    """
+    context.recipient(recipient_id)
+    claimed = _claim_each(context, recipient_id, serial, holder, limit)
+    if claimed or wait <= 0:
+        return claimed
+    arrived = threading.Event()
+    query = commands.pending_query(context, recipient_id, serial)
+    with context.documents.listen(query, lambda found: arrived.set() if found else None):
+        arrived.wait(wait)
+    return _claim_each(context, recipient_id, serial, holder, limit)
+
+
+def report(context: Context, recipient_id: str, command_id: str, result: Result) -> Command:
+    """Takes an executor's result. The same result again changes nothing.
+
+    Raises `Conflict` for a result that contradicts the final state, or comes under a lease that was lost; it is kept
+    as the command's `lateResult`.
+    """
+    recipient = context.recipient(recipient_id)
+    for _ in range(_TRIES):
+        document = commands.get(context, recipient, command_id)
+        command = Command.of(document)
+        if command.status == result.status:
+            return command
+        told = {
+            "status": result.status.value,
+            "message": result.message,
+            "errorMessage": result.error_message,
+        }
+        refusal = _refusal(recipient, command, result)
+        step = jobs.NO_STEP
+        if refusal:
+            late = {**told, "fence": result.fence, "receivedAt": context.now()}
+            changes: Mapping[str, Any] = {"lateResult": late}
+        else:
+            ended = command.model_copy(
+                update={
+                    "status": result.status,
+                    "message": result.message,
+                    "error_message": result.error_message,
+                    "completed_at": context.now(),
+                }
+            )
+            changes = {**told, "completedAt": ended.completed_at}
+            step = _job_step(context, ended)
+        try:
+            context.documents.commit(Update(document.path, changes, document.version), *step.writes)
+        except DocumentChanged:
+            continue
+        if refusal:
+            log("command_result_refused", commandId=command_id, status=result.status, stands=command.status)
+            raise Conflict(refusal, detail=command.status.value)
+        step.note()
+        why = result.error_message or result.message
+        log(f"command_{result.status}", commandId=command_id, printJobId=command.job_id, why=why)
+        return ended
+    raise Unavailable("The command is being changed by others", retry_after=1)
+
+
+def _claim_each(context: Context, recipient_id: str, serial: str | None, holder: str, limit: int) -> list[Claimed]:
+    pending = context.documents.query(commands.pending_query(context, recipient_id, serial, overdue=True))
+    waiting = [*_lapsed(context, recipient_id, serial, holder, limit), *commands.in_order(pending)]
+    claimed: list[Claimed] = []
+    for document in waiting:
+        if len(claimed) == limit:
+            break
+        try:
+            claimed.append(claim(context, recipient_id, document.id, holder, None))
+        except (Conflict, NotFound):
+            continue  # another was faster, or it has just expired
+        except Unavailable:
+            if not claimed:
+                raise
+            log_failure("claim_interrupted", recipientId=recipient_id)
+            break  # what is leased already must reach its executor
+    return claimed
+
+
+def _lapsed(context: Context, recipient_id: str, serial: str | None, holder: str, limit: int) -> list[Document]:
+    """Commands that this executor claimed and let lapse."""
+    query = Query(
+        context.collections.printer_commands,
+        [
+            Where("recipientId", "==", recipient_id),
+            Where("status", "==", CommandStatus.PROCESSING.value),
+            Where("lease.holder", "==", holder),
+            Where("lease.until", "<", context.now()),
+        ],
+        [("lease.until", "asc")],
+        limit,
+    )
+    return [each for each in context.documents.query(query) if serial in (None, each.data["printerSerial"])]
+
+
+def _next_lease(context: Context, command: Command, holder: str, fence: int | None) -> Lease | None:
+    """The lease to write; None where the command must expire instead. Raises `Conflict` where it is not to be had.
+
+    What was handed out is its executor's to end: only the executor knows whether there was an effect, so its command
+    never expires, however late it comes back.
+    """
+    now, held = context.now(), command.lease
+    until = now + context.policy.command_lease
+    if command.status == CommandStatus.PROCESSING and held:
+        if held.holder != holder:
+            raise Conflict("Another client has claimed the command", detail="claimed")
+        kept = held.until > now or held.fence == fence
+        return Lease(holder=holder, until=until, fence=held.fence if kept else held.fence + 1)
+    if command.status != CommandStatus.PENDING:
+        raise Conflict(f"The command is {command.status}", detail=command.status.value)
+    if command.expires_at <= now:
+        return None
+    return Lease(holder=holder, until=until, fence=1)
+
+
+def _job_claimed(context: Context, command: Command, holder: str) -> jobs.Step:
+    if not _is_start(command):
+        return jobs.NO_STEP
+    return jobs.follow(context, command.recipient_id, command.job_id, JobStatus.CLAIMED, claimed_by=holder)
+
+
+def _job_step(context: Context, command: Command) -> jobs.Step:
+    """What a start's end means for its job: one that was not begun fails with it."""
+    if not _is_start(command):
+        return jobs.NO_STEP
+    to, unless, reason = JobStatus.FAILED, jobs.AT_WORK, command.error_message or command.message
+    if command.status == CommandStatus.COMPLETED:
+        to, unless, reason = JobStatus.PREPARING, frozenset(), None
+    elif command.status == CommandStatus.UNKNOWN:
+        to = JobStatus.UNKNOWN
+    elif command.status == CommandStatus.EXPIRED:
+        reason = "No client took the start in time"
+    return jobs.follow(context, command.recipient_id, command.job_id, to, unless=unless, reason=reason)
+
+
+def _is_start(command: Command) -> bool:
+    return command.type == "start_print" and command.job_id is not None
+
+
+def _refusal(recipient: Recipient, command: Command, result: Result) -> str | None:
+    if result.status not in COMMANDS[command.status]:
+        return f"The command is {command.status} already"
+    held = command.lease
+    if recipient.has_agent and held and result.fence != held.fence and result.holder != held.holder:
+        return "The command was handed out again since"
+    return None
