@@ -301,11 +301,10 @@ def test_a_stop_goes_before_whatever_else_waits(cloud: Cloud, site: Site) -> Non
     for percent in range(30):
         cloud.queue(site.lan_recipient, "fan", {"percent": percent})
     stop = cloud.queue(site.lan_recipient, "stop")
-    listed = cloud.call("GET", f"/control?recipientId={site.lan_recipient}&limit=5", key=site.lan_key).json()[
-        "commands"
-    ]
-    assert [each["commandId"] for each in listed][0] == stop
-    assert [each["metadata"]["percent"] for each in listed[1:]] == [0, 1, 2, 3]
+    poll = f"/control?recipientId={site.lan_recipient}&limit=5"
+    first, *others = cloud.call("GET", poll, key=site.lan_key).json()["commands"]
+    assert first["commandId"] == stop
+    assert [each["metadata"]["percent"] for each in others] == [0, 1, 2, 3]
 
 
 def test_a_claim_may_be_narrowed_to_one_printer(cloud: Cloud, site: Site) -> None:

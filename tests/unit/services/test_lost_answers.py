@@ -1,0 +1,127 @@
+"""A write that was made though its answer was lost: the caller is not told to try again, for that would double it."""
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from local.sample_print import make_3mf
+from printpipe.adapters.embedded.bus import EmbeddedBus
+from printpipe.adapters.embedded.documents import EmbeddedDocuments
+from printpipe.adapters.embedded.files import EmbeddedFiles
+from printpipe.adapters.embedded.keys import EmbeddedKeys
+from printpipe.domain.commands import parse_order
+from printpipe.domain.errors import Unavailable
+from printpipe.domain.policy import Policy
+from printpipe.domain.ports.documents import Create, Query, Version, Write
+from printpipe.domain.ports.remote import RemoteFiles
+from printpipe.domain.tenancy import Caller
+from printpipe.services import commands, files, jobs, prints, uploads
+from printpipe.services.context import Context
+from printpipe.services.directory import Directory
+from printpipe.services.uploads import Incoming, Purpose
+
+SITE = "site-1"
+
+
+class ForgetfulDocuments(EmbeddedDocuments):
+    """The embedded store, whose next answer to a write can be lost: after the write, or before it."""
+
+    lose: str | None = None
+
+    def commit(self, *writes: Write) -> list[Version]:
+        manner, self.lose = self.lose, None
+        if manner == "before":
+            raise Unavailable("The store does not answer")
+        versions = super().commit(*writes)
+        if manner == "after":
+            raise Unavailable("The store does not answer")
+        return versions
+
+
+@dataclasses.dataclass(frozen=True)
+class Ports:
+    """The embedded ports, without files behind URLs."""
+
+    documents: ForgetfulDocuments
+    files: EmbeddedFiles
+    bus: EmbeddedBus
+    keys: EmbeddedKeys
+
+    @property
+    def remote(self) -> RemoteFiles:
+        raise LookupError("no file behind a URL is used here")
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Iterator[Ports]:
+    documents = ForgetfulDocuments(tmp_path / "documents.db")
+    files = EmbeddedFiles(tmp_path / "files", "bucket", base_url="http://127.0.0.1", secret=b"s" * 32)
+    bus = EmbeddedBus()
+    documents.commit(Create(f"recipients/{SITE}", {"organizationId": "org-1", "client": "lan_client"}))
+    yield Ports(documents, files, bus, EmbeddedKeys(tmp_path / "keyring"))
+    documents.close()
+
+
+@pytest.fixture
+def context(ports: Ports) -> Context:
+    policy = Policy([b"s" * 32])
+    clock = lambda: datetime.now(UTC)  # noqa: E731
+    return Context(Caller("operator"), "request-1", clock, ports, policy, Directory(ports, policy, lambda: 0.0))
+
+
+def _upload(context: Context, path: Path) -> str:
+    path.write_bytes(make_3mf("cube", layers=2, seconds=60))
+    with path.open("rb") as content:
+        incoming = Incoming("cube.3mf", "model/3mf", content)
+        return uploads.store(context, Purpose(SITE, "PROD"), incoming).file.file_id
+
+
+def _wish(file_id: str) -> prints.Requisition:
+    return prints.Requisition(SITE, commands.Target("S1"), "PROD", file_id, None, None)
+
+
+def _commands(ports: Ports) -> int:
+    return len(ports.documents.query(Query("printer_commands")))
+
+
+def test_a_queued_command_is_answered(context: Context, ports: Ports) -> None:
+    ports.documents.lose = "after"
+    commands.queue(context, SITE, commands.Target("S1"), parse_order("home", {}), None)
+    assert _commands(ports) == 1
+
+
+def test_a_started_job_is_answered(context: Context, ports: Ports, tmp_path: Path) -> None:
+    file_id = _upload(context, tmp_path / "cube.3mf")
+    ports.documents.lose = "after"
+    command, _ = prints.create(context, _wish(file_id))
+    assert command.job_id == file_id
+    assert _commands(ports) == 1
+
+
+def test_a_claim_is_answered_to_its_owner(context: Context, ports: Ports, tmp_path: Path) -> None:
+    file_id = _upload(context, tmp_path / "cube.3mf")
+    ports.documents.lose = "after"
+    assert jobs.claim(context, SITE, file_id, "printer-1").claimed_by == "printer-1"
+
+
+def test_what_was_not_written_is_said_to_be_unavailable(context: Context, ports: Ports, tmp_path: Path) -> None:
+    file_id = _upload(context, tmp_path / "cube.3mf")
+    ports.documents.lose = "before"
+    with pytest.raises(Unavailable):
+        prints.create(context, _wish(file_id))
+    assert _commands(ports) == 0
+    command, _ = prints.create(context, _wish(file_id))
+    assert command.job_id == file_id
+
+
+def test_a_token_is_not_used_up_for_bytes_that_cannot_be_had(context: Context, ports: Ports, tmp_path: Path) -> None:
+    file_id = _upload(context, tmp_path / "cube.3mf")
+    ticket = files.ticket(context, file_id)
+    assert ticket is not None
+    ports.documents.lose = "before"
+    with pytest.raises(Unavailable):
+        files.fetch(context, ticket.token, metadata_only=False)
+    assert files.fetch(context, ticket.token, metadata_only=False).data
