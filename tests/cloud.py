@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from printpipe.domain.ports.documents import Create, Document, Query, Where, Write
 
 from local.ports import free_port
 from local.sample_print import make_3mf
+from printpipe.domain.ports.documents import Create, Document, Query, Where, Write
+from printpipe.domain.records import Command
+from printpipe.services.messages import publish_command
 from tests.backends import Backend
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,11 +40,54 @@ class Site:
     organization_key: str
 
 
+class Gateway:
+    """The gateway in a process of its own, always on the same port with the same settings."""
+
+    def __init__(self, environment: Mapping[str, str], port: int, log: Path) -> None:
+        self._environment, self._port, self.log = environment, port, log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, and returns when it answers. AssertionError with its log's end where it does not."""
+        command = [sys.executable, "-m", "local.gateway", "--port", str(self._port)]
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command, env=self._environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, f"the gateway ended:\n{self._last_words()}"
+            assert time.monotonic() < deadline, f"the gateway is not ready:\n{self._last_words()}"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Ends it; may be called twice."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"http://127.0.0.1:{self._port}/", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def _last_words(self) -> str:
+        return self.log.read_text()[-4000:]
+
+
 class Cloud:
     """Every function on one port."""
 
-    def __init__(self, base_url: str, backend: Backend, operator_key: str, log: Path) -> None:
-        self.base_url, self.backend, self.operator_key, self.log = base_url, backend, operator_key, log
+    def __init__(self, base_url: str, backend: Backend, operator_key: str, gateway: Gateway) -> None:
+        self.base_url, self.backend, self.operator_key = base_url, backend, operator_key
+        self.log, self._gateway = gateway.log, gateway
         self._local = requests.Session()
         self._local.trust_env = False
         adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=80)
@@ -57,16 +102,24 @@ class Cloud:
         return self._local.request(method, f"{self.base_url}{path}", headers=headers, timeout=timeout, **options)
 
     def upload(
-        self, recipient: str, product: str = "PROD-55", *, key: str | None = None, **sample: Any
+        self,
+        recipient: str,
+        product: str = "PROD-55",
+        *,
+        key: str | None = None,
+        content: bytes | None = None,
+        name: str = "model.3mf",
+        **sample: Any,
     ) -> dict[str, Any]:
-        """Uploads a small real 3MF; the answer's body."""
-        content = make_3mf(sample.pop("title", "cube"), **{"layers": 3, "seconds": 60, **sample})
+        """Uploads `content`, or else a small real 3MF; the answer's body."""
+        if content is None:
+            content = make_3mf(sample.pop("title", "cube"), **{"layers": 3, "seconds": 60, **sample})
         answer = self.call(
             "POST",
             "/upload",
             key=key or self.operator_key,
             data={"recipientId": recipient, "productId": product},
-            files={"file": ("model.3mf", content, "model/3mf")},
+            files={"file": (name, content, "model/3mf" if name.endswith(".3mf") else "text/plain")},
         )
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
@@ -78,6 +131,19 @@ class Cloud:
         answer = self.call("POST", "/control", key=self.operator_key, json=body)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["commandId"])
+
+    def redeliver(self, command_id: str) -> None:
+        """Publishes a command's message again, as its trigger does."""
+        publish_command(self.backend.bus, Command.of(self.document(f"printer_commands/{command_id}")))
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Nothing answers, until the end of the block."""
+        self._gateway.stop()
+        try:
+            yield
+        finally:
+            self._gateway.start()
 
     def document(self, path: str) -> Document:
         """A stored document."""
@@ -147,30 +213,9 @@ def running(backend: Backend, folder: Path, **settings: str) -> Iterator[Cloud]:
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
         **settings,
     }
-    command = [sys.executable, "-m", "local.gateway", "--port", str(port)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    gateway = Gateway(environment, port, log)
     try:
-        cloud = Cloud(f"http://127.0.0.1:{port}", backend, operator_key, log)
-        _wait_until_ready(cloud, process)
-        yield cloud
+        gateway.start()
+        yield Cloud(f"http://127.0.0.1:{port}", backend, operator_key, gateway)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_ready(cloud: Cloud, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            if cloud.call("GET", "/", timeout=2).status_code == 200:
-                return
-        except requests.RequestException:
-            pass
-        assert process.poll() is None, f"the gateway ended:\n{cloud.log.read_text()[-4000:]}"
-        assert time.monotonic() < deadline, f"the gateway is not ready:\n{cloud.log.read_text()[-4000:]}"
-        time.sleep(0.1)
+        gateway.stop()

@@ -1,14 +1,14 @@
-"""The real agent, which kills itself with SIGKILL at a chosen step.
+"""The real agent, which kills itself with SIGKILL when a new command reaches a chosen step.
 
-    python -m tests.integration.crashing_agent --config PATH --kill-at STEP[:n] [--command ID]
+    python -m tests.integration.crashing_agent --config PATH --kill-at STEP [--spare ID …]
 
-`n` is the occurrence of the step that kills (the first by default); with `--command` only that command's count.
+The commands that `--spare` names may pass the step: they are those that earlier runs of the agent left behind.
 """
 
 import argparse
 import os
 import signal
-import threading
+from collections.abc import Collection
 from pathlib import Path
 
 from edge_agent.agent import run
@@ -16,19 +16,12 @@ from edge_agent.config import load
 from edge_agent.steps import Observer, Step
 
 
-def killer(step: Step, occurrence: int, command_id: str | None) -> Observer:
-    """An observer that ends the process at once when the step comes the n-th time."""
-    lock = threading.Lock()
-    seen = 0
+def killer(step: Step, spared: Collection[str]) -> Observer:
+    """An observer that ends the process at once when a command that is not spared reaches the step."""
 
-    def observe(reached: Step, reached_by: str) -> None:
-        nonlocal seen
-        if reached is not step or (command_id is not None and reached_by != command_id):
-            return
-        with lock:
-            seen += 1
-            if seen == occurrence:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def observe(reached: Step, command_id: str) -> None:
+        if reached is step and command_id not in spared:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return observe
 
@@ -37,12 +30,10 @@ def main() -> None:
     """Run the agent until it is killed, by itself or by a signal."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--kill-at", required=True)
-    parser.add_argument("--command", default=None)
+    parser.add_argument("--kill-at", type=Step, required=True)
+    parser.add_argument("--spare", nargs="*", default=[])
     arguments = parser.parse_args()
-    name, _, occurrence = arguments.kill_at.partition(":")
-    observer = killer(Step(name), int(occurrence or "1"), arguments.command)
-    run(load(arguments.config), observer=observer)
+    run(load(arguments.config), observer=killer(arguments.kill_at, arguments.spare))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 import queue
 import signal
 import subprocess
-import uuid
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,16 @@ import pytest
 from edge_agent.steps import Step
 from local.sample_print import make_3mf
 from local.simulator.farm import Farm, SimulatedPrinter
+from tests.backends import Backend
 from tests.counts import SOAK, count
-from tests.integration.agent_cloud import TERMINAL, AgentCloud
-from tests.integration.agent_site import agent, until, write_config
+from tests.integration.agent_site import AgentSite, agent, sites, until
 
+KINDS = ("start_print", "pause", "stop")
 UNDECIDABLE = frozenset({Step.SENDING, Step.HANDED_OVER})
 """Where a killed start may have gone out or not: then the printer decides, and an unseen start is `unknown`."""
 START_ONLY = frozenset({Step.FETCHED, Step.UPLOADING, Step.UPLOADED})
+POLLED = (Step.RECEIVED, Step.CLAIMED, Step.SENDING, Step.PUBLISHED, Step.RESULT_QUEUED)
+"""The steps for a site without Pub/Sub."""
 SWEEPS = count(6, quick=1)
 PRINT = make_3mf("cube", layers=60, seconds=6000)
 
@@ -27,103 +31,149 @@ class NeverStarted(Exception):
     """The start was killed before it went out, and was rightly not sent again."""
 
 
+@dataclass
+class Life:
+    """One run of the agent: what it is given, and whether the first of it kills it."""
+
+    kinds: list[str] = field(default_factory=list)
+    killed: bool = False
+
+
+def lives(killed: Collection[str]) -> list[Life]:
+    """The runs in which these commands kill the agent, and the last, which ends what is left."""
+    plan = [Life()]
+    for kind in KINDS:
+        if kind in killed:
+            plan += [Life([kind], killed=True), Life()]
+        else:
+            plan[-1].kinds.append(kind)
+    return [life for life in plan[:-1] if life.kinds] + plan[-1:]
+
+
 class Scenario:
-    """One printer, one cloud, and a start, a pause and a stop whose agents are killed at one step."""
+    """One printer at a site of its own, and a start, a pause and a stop; some kill the agent at one step."""
 
-    def __init__(self, step: Step, printer: SimulatedPrinter, cloud: AgentCloud, config: Path) -> None:
+    def __init__(
+        self, step: Step, killed: Collection[str], printer: SimulatedPrinter, site: AgentSite, config: Path
+    ) -> None:
         self.step = step
+        self.killed = killed
         self.printer = printer
-        self.cloud = cloud
+        self.site = site
         self.config = config
+        self.ids: dict[str, str] = {}
+        self.job = ""
         self.kills = 0
-        self.ids = {kind: f"{kind}-{uuid.uuid4().hex[:10]}" for kind in ("start_print", "pause", "stop")}
         self.starts_before = len(printer.inspect()["starts"])
-        self.job = f"job-{uuid.uuid4().hex[:10]}"
 
-    def crash(self, kind: str, before: str | None, metadata: dict[str, str]) -> None:
-        """Run an agent that ends what `before` left behind, then give it `kind` and see it killed at the step."""
-        command_id = self.ids[kind]
-        with agent(
-            self.config,
-            "--kill-at",
-            self.step,
-            "--command",
-            command_id,
-            module="tests.integration.crashing_agent",
-        ) as process:
-            if before is not None:
-                self.finish(before)
-            file = PRINT if kind == "start_print" else None
-            self.cloud.queue(kind, self.printer.serial, metadata, file=file, command_id=command_id)
-            command = self.cloud.commands[command_id]
-            until(lambda: process.poll() is not None or command.status in TERMINAL, 30, f"{kind} at {self.step}")
-            if self.applies(kind):
+    def run(self) -> int:
+        """The whole walk; the number of kills."""
+        left: str | None = None
+        try:
+            for life in lives(self.killed):
+                left = self.live(life, left)
+        except NeverStarted:
+            assert self.site.job(self.job) == "unknown"
+            assert self.site.kinds(self.job) == []
+            return self.kills
+        assert {self.site.status(command) for command in self.ids.values()} == {"completed"}
+        assert self.site.kinds(self.job).count("job_started") == 1
+        self.site.assert_ended_once(self.job, "job_cancelled")
+        return self.kills
+
+    def live(self, life: Life, left: str | None) -> str | None:
+        """Run an agent that ends what was left behind and carries out the life's commands; what it leaves in turn."""
+        spared = list(self.ids.values())
+        arguments = ["--kill-at", self.step, "--spare", *spared] if life.killed else []
+        module = "tests.integration.crashing_agent" if life.killed else "edge_agent"
+        with agent(self.config, *arguments, module=module) as process:
+            if left is not None:
+                self.finish(left)
+            for kind in life.kinds:
+                self.queue(kind)
+                if not life.killed:
+                    self.finish(kind)
+                    continue
                 try:
-                    process.wait(10)
+                    process.wait(30)
                 except subprocess.TimeoutExpired:
                     raise AssertionError(f"{kind} never reached {self.step}") from None
                 assert process.returncode == -signal.SIGKILL
                 self.kills += 1
-        self.cloud.publish(command_id)
+        if not life.killed:
+            return None
+        self.site.redeliver(self.ids[life.kinds[0]])
+        return life.kinds[0]
+
+    def queue(self, kind: str) -> None:
+        """Queue the command."""
+        if kind == "start_print":
+            ordered = self.site.order(self.printer, PRINT)
+            self.ids[kind], self.job = ordered.command, ordered.job
+        else:
+            self.ids[kind] = self.site.queue(kind, self.printer, {"printJobId": self.job} if kind == "stop" else {})
 
     def finish(self, kind: str) -> None:
-        """The command that the killed agent left behind ends, and its effect is on the printer once."""
-        command = self.cloud.ended(self.ids[kind], 30)
-        where = f"{kind} killed at {self.step}: {command.status} {command.message}"
+        """The command ends, and its effect is on the printer once."""
+        status = self.site.ended(self.ids[kind], 30)
+        where = f"{kind} with {self.killed} killed at {self.step}: {status} {self.site.message(self.ids[kind])}"
         seen = self.printer.inspect()
         starts = len(seen["starts"]) - self.starts_before
-        if kind == "start_print" and self.step in UNDECIDABLE and starts == 0:
-            assert command.status == "unknown", where
+        if kind == "start_print" and kind in self.killed and self.step in UNDECIDABLE and starts == 0:
+            assert status == "unknown", where
             raise NeverStarted
-        assert command.status == "completed", where
+        assert status == "completed", where
         assert starts == 1, where
         if kind == "pause":
             until(lambda: self.printer.inspect()["gcode_state"] == "PAUSE", 5, where)
         if kind == "stop":
             assert seen["gcode_state"] in ("FAILED", "IDLE"), where
-
-    def kinds(self) -> list[str]:
-        """The job's events, in order."""
-        return self.cloud.event_kinds(self.printer.serial, self.job)
-
-    def applies(self, kind: str) -> bool:
-        """Whether the command passes the step at all."""
-        return kind == "start_print" or self.step not in START_ONLY
-
-    def run(self) -> int:
-        """The whole walk; the number of kills."""
-        self.crash("start_print", None, {"printJobId": self.job})
-        try:
-            self.crash("pause", "start_print", {})
-        except NeverStarted:
-            return self.kills
-        self.crash("stop", "pause", {"printJobId": self.job})
-        with agent(self.config):
-            self.finish("stop")
-            until(lambda: "job_cancelled" in self.kinds(), 10, f"job_cancelled after {self.step}")
-            ends = [kind for kind in self.kinds() if kind in ("job_completed", "job_failed", "job_cancelled")]
-            assert ends == ["job_cancelled"]
-            assert self.kinds().count("job_started") == 1
-        return self.kills
+            self.site.saw(self.job, "job_cancelled")
 
 
-@pytest.mark.timeout(180 * SWEEPS)
-def test_a_kill_at_any_step_neither_doubles_a_start_nor_loses_a_stop(tmp_path: Path) -> None:
-    with Farm(["P1S", "X1C", "P1S", "X1C"], speed=60, state_dir=tmp_path / "farm") as farm:
+def plan(steps: Collection[Step]) -> list[tuple[Step, tuple[str, ...]]]:
+    """For each step the commands that kill the agent there: all of them, or in a quick run one in turn."""
+    walks: list[tuple[Step, tuple[str, ...]]] = []
+    for place, step in enumerate(steps):
+        passing = ("start_print",) if step in START_ONLY else KINDS
+        if SOAK:
+            walks += [(step, passing)] * SWEEPS
+        else:
+            walks.append((step, ("start_print",) if step in UNDECIDABLE else (passing[place % len(passing)],)))
+    return walks
+
+
+def walk_all(backend: Backend, folder: Path, steps: Collection[Step], **settings: str) -> int:
+    """Every walk of the plan, four at a time; the number of kills."""
+    with (
+        sites(backend, folder, **settings) as new_site,
+        Farm(["P1S", "X1C", "P1S", "X1C"], speed=60, state_dir=folder / "farm") as farm,
+    ):
         free: queue.SimpleQueue[SimulatedPrinter] = queue.SimpleQueue()
         for printer in farm.printers:
             free.put(printer)
 
-        def walk(place: int, step: Step) -> int:
+        def walk(place: int, step: Step, killed: Collection[str]) -> int:
             printer = free.get()
             try:
-                with AgentCloud(ack_deadline=1.0) as cloud:
-                    config = write_config(cloud, [printer], tmp_path / f"agent-{place}")
-                    return Scenario(step, printer, cloud, config).run()
+                site = new_site()
+                config = site.write_config([printer], folder / f"agent-{place}")
+                return Scenario(step, killed, printer, site, config).run()
             finally:
                 free.put(printer)
 
-        steps = [step for _ in range(SWEEPS) for step in Step]
+        walks = plan(steps)
         with ThreadPoolExecutor(len(farm.printers)) as pool:
-            kills = sum(pool.map(walk, range(len(steps)), steps))
-    assert kills >= (200 if SOAK else len(Step))
+            return sum(pool.map(lambda place: walk(place, *walks[place]), range(len(walks))))
+
+
+@pytest.mark.emulators
+@pytest.mark.timeout(180 * SWEEPS)
+def test_a_kill_at_any_step_neither_doubles_a_start_nor_loses_a_stop(google_backend: Backend, tmp_path: Path) -> None:
+    assert walk_all(google_backend, tmp_path, list(Step)) >= (200 if SOAK else len(Step))
+
+
+@pytest.mark.timeout(180 * SWEEPS)
+def test_nor_does_it_without_pubsub(embedded_backend: Backend, tmp_path: Path) -> None:
+    # What a killed agent's poll has claimed comes again when that lease has run out.
+    assert walk_all(embedded_backend, tmp_path, POLLED, COMMAND_LEASE_SECONDS="3") >= len(POLLED)

@@ -1,246 +1,216 @@
-"""The agent while lines break: to the cloud, to Pub/Sub, to the printer; and while printers misbehave."""
+"""The agent while the lines to the cloud break: messages lost and late, outages, leases, results that come too late."""
 
+import hashlib
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
 import pytest
 
-from local.sample_print import make_3mf
+from edge_agent.steps import Step
 from local.simulator.farm import Farm, SimulatedPrinter
-from tests.integration.agent_cloud import AgentCloud
-from tests.integration.agent_site import ROOT, agent, logged, until, write_config
+from printpipe.domain.ports.documents import Update
+from tests.integration.agent_site import LEASE_SECONDS, ROOT, SHORT, AgentSite, agent, logged, until
 
-SHORT = make_3mf("cube", layers=6, seconds=150)
-LONG = make_3mf("tower", layers=60, seconds=20000)
-
-
-@pytest.fixture
-def farm(tmp_path: Path) -> Iterator[Farm]:
-    with Farm(["P1S", "X1C"], speed=150, state_dir=tmp_path / "farm") as farm:
-        yield farm
+on_google = pytest.mark.emulators
+on_both = pytest.mark.parametrize(
+    "site", ["embedded", pytest.param("google", marks=pytest.mark.emulators)], indirect=True
+)
 
 
-@pytest.fixture
-def cloud() -> Iterator[AgentCloud]:
-    with AgentCloud(ack_deadline=2.0) as cloud:
-        yield cloud
+def lose_the_next_message(site: AgentSite) -> None:
+    assert site.relay is not None
+    site.relay.faults.set(b'{"drop_messages": 1}')
 
 
-@pytest.fixture
-def printer(farm: Farm) -> SimulatedPrinter:
-    return farm.printers[0]
+def was_lost(site: AgentSite) -> bool:
+    return site.relay is not None and site.relay.faults.now.drop_messages == 0
 
 
-def start(cloud: AgentCloud, printer: SimulatedPrinter, job: str, file: bytes = LONG) -> None:
-    command = cloud.ended(cloud.queue("start_print", printer.serial, {"printJobId": job}, file=file))
-    assert command.status == "completed", command.message
+@on_google
+def test_a_lost_message_is_made_up_for(site: AgentSite, printer: SimulatedPrinter, tmp_path: Path) -> None:
+    with agent(site.write_config([printer], tmp_path / "agent")):
+        until(lambda: "idle" in site.states(printer), 10)
+        lose_the_next_message(site)
+        assert site.ended(site.queue("light_on", printer), 10) == "completed"
+        until(lambda: was_lost(site), 5)
 
 
-def test_a_lost_message_is_made_up_for(cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path) -> None:
-    with agent(write_config(cloud, [printer], tmp_path / "agent")):
-        command = cloud.queue("light_on", printer.serial, publish=0)
-        assert cloud.ended(command, 10).status == "completed"
+@on_google
+def test_a_stop_that_overtakes_its_start_wins(site: AgentSite, farm: Farm, tmp_path: Path) -> None:
+    with agent(site.write_config(farm.printers, tmp_path / "agent", reconcile=600.0)):
+        until(lambda: all("idle" in site.states(printer) for printer in farm.printers), 10)
+        for printer in farm.printers:
+            lose_the_next_message(site)
+            start = site.order(printer)
+            until(lambda: was_lost(site), 5)
+            stop = site.queue("stop", printer, {"printJobId": start.job})
+            assert site.ended(stop) == "completed"
+            assert site.status(start.command) == "pending"
+            site.redeliver(start.command)
+            assert site.ended(start.command) == "failed"
+            assert "superseded" in site.message(start.command)
+            assert printer.inspect()["starts"] == []
+            assert site.job(start.job) == "failed"
 
 
-def test_without_pubsub_commands_come_by_long_poll(
-    cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path
-) -> None:
-    config = write_config(cloud, [printer], tmp_path / "agent", pubsub=False)
-    with agent(config):
-        until(lambda: any(s["status"]["state"] == "idle" for s in cloud.statuses), 10)
+@on_both
+def test_without_pubsub_commands_come_by_long_poll(site: AgentSite, printer: SimulatedPrinter, tmp_path: Path) -> None:
+    with agent(site.write_config([printer], tmp_path / "agent", pubsub=False)):
+        until(lambda: "idle" in site.states(printer), 10)
         began = time.monotonic()
-        assert cloud.ended(cloud.queue("light_on", printer.serial, publish=0)).status == "completed"
+        assert site.ended(site.queue("light_on", printer)) == "completed"
         assert time.monotonic() - began < 3
-        start(cloud, printer, "job-poll", SHORT)
-
-
-@pytest.mark.parametrize("model", [0, 1])
-def test_a_connection_that_drops_in_mid_print_completes_the_job_once(
-    cloud: AgentCloud, farm: Farm, tmp_path: Path, model: int
-) -> None:
-    printer = farm.printers[model]
-    with agent(write_config(cloud, [printer], tmp_path / "agent")):
-        start(cloud, printer, "job-drop", SHORT)
-        until(lambda: "job_started" in cloud.event_kinds(printer.serial, "job-drop"))
-        for _ in range(2):
-            printer.set_faults(drop_connection=True)
-            until(lambda: printer.inspect()["clients"] == 0, 5)
-            until(lambda: printer.inspect()["clients"] == 1, 10)
-        until(lambda: "job_completed" in cloud.event_kinds(printer.serial, "job-drop"), 30)
-        assert cloud.event_kinds(printer.serial, "job-drop").count("job_completed") == 1
-        assert cloud.event_kinds(printer.serial, "job-drop").count("job_started") == 1
-
-
-def test_a_job_that_ends_while_the_agent_is_away_completes_once(
-    cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path
-) -> None:
-    config = write_config(cloud, [printer], tmp_path / "agent")
-    with agent(config):
-        start(cloud, printer, "job-away", SHORT)
-        until(lambda: "job_started" in cloud.event_kinds(printer.serial, "job-away"))
-    printer.set_speed(2000)
-    until(lambda: printer.inspect()["gcode_state"] == "FINISH", 15)
-    printer.set_speed(150)
-    for _ in range(2):
-        with agent(config):
-            until(lambda: "job_completed" in cloud.event_kinds(printer.serial, "job-away"), 10)
-            until(lambda: printer.inspect()["clients"] == 1, 5)
-    assert cloud.event_kinds(printer.serial, "job-away").count("job_completed") == 1
-
-
-def test_a_start_whose_connection_breaks_right_after_is_not_sent_again(
-    cloud: AgentCloud, farm: Farm, tmp_path: Path
-) -> None:
-    for printer in farm.printers:
-        with agent(write_config(cloud, [printer], tmp_path / printer.model)):
-            printer.set_faults(drop_after_project_file=True)
-            start(cloud, printer, f"job-{printer.model}")
-            assert len(printer.inspect()["starts"]) == 1
-
-
-def test_a_lost_acknowledgement_does_not_matter_where_the_effect_shows(
-    cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path
-) -> None:
-    with agent(write_config(cloud, [printer], tmp_path / "agent")):
-        printer.set_faults(drop_acks=1)
-        start(cloud, printer, "job-no-ack")
-        printer.set_faults(drop_acks=1)
-        assert cloud.ended(cloud.queue("pause", printer.serial)).status == "completed"
-        assert len(printer.inspect()["starts"]) == 1
-
-
-@pytest.mark.parametrize("fault", ["silent", "half_open"])
-def test_a_stop_gets_through_when_a_deaf_printer_hears_again(
-    cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path, fault: str
-) -> None:
-    with agent(write_config(cloud, [printer], tmp_path / "agent")):
-        start(cloud, printer, "job-deaf")
-        printer.set_faults(**{fault: True})
-        stop = cloud.queue("stop", printer.serial)
-        until(lambda: cloud.commands[stop].claims > 0)
-        assert not cloud.wait(lambda: cloud.commands[stop].status == "completed", 2.5)
-        printer.set_faults(**{fault: False})
-        assert cloud.ended(stop, 30).status == "completed"
+        whole = site.start(printer, SHORT)
+        site.saw(whole, "job_completed", 30)
+        site.assert_ended_once(whole, "job_completed")
+        stopped = site.start(printer)
+        assert site.ended(site.queue("stop", printer, {"printJobId": stopped})) == "completed"
         assert printer.inspect()["gcode_state"] in ("FAILED", "IDLE")
+        site.saw(stopped, "job_cancelled")
+        site.assert_ended_once(stopped, "job_cancelled")
+        assert len(printer.inspect()["starts"]) == 2
 
 
-def test_an_unreachable_printer_is_offline_and_its_commands_fail_in_time(
-    cloud: AgentCloud, farm: Farm, tmp_path: Path
-) -> None:
-    gone = farm.printers[0]
-    config = write_config(cloud, [gone], tmp_path / "agent", printer_wait=2.0)
-    gone.set_faults(half_open=True)
-    with agent(config):
-        command = cloud.ended(cloud.queue("light_on", gone.serial), 20)
-        assert (command.status, "not reachable" in command.message) == ("failed", True)
-        until(lambda: any(s["status"]["state"] == "offline" for s in cloud.statuses), 10)
-
-
-def test_a_wrong_access_code_is_said_plainly(cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path) -> None:
-    config = write_config(cloud, [printer], tmp_path / "agent")
-    printer.set_faults(refuse_password=True)
-    with agent(config):
-        until(lambda: any(line["event"] == "printer_refused" for line in logged(config)), 10)
-        printer.set_faults(refuse_password=False)
-        assert cloud.ended(cloud.queue("light_on", printer.serial)).status == "completed"
-
-
-def test_a_printer_with_another_serial_is_not_trusted(
-    cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path
-) -> None:
-    config = write_config(cloud, [printer], tmp_path / "agent", printer_wait=1.5)
-    text = config.read_text().replace(printer.serial, "01P00A000000777")
-    config.write_text(text)
-    with agent(config):
-        command = cloud.ended(cloud.queue("light_on", "01P00A000000777"))
-        assert command.status == "failed"
-        assert any(line["event"] == "printer_not_verified" for line in logged(config))
-    assert printer.inspect()["commands"] == []
-
-
-def test_reports_wait_for_the_cloud_and_go_out_once(
-    cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path
-) -> None:
-    config = write_config(cloud, [printer], tmp_path / "agent")
-    with agent(config):
-        start(cloud, printer, "job-outage", SHORT)
-        until(lambda: "job_started" in cloud.event_kinds(printer.serial, "job-outage"))
-        cloud.refuse_everything = 503
+@on_both
+def test_reports_wait_for_the_cloud_and_go_out_once(site: AgentSite, printer: SimulatedPrinter, tmp_path: Path) -> None:
+    config = site.write_config([printer], tmp_path / "agent")
+    with ExitStack() as outage, agent(config):
+        job = site.start(printer, SHORT)
+        site.saw(job, "job_started")
+        outage.enter_context(site.cloud.outage())
         until(lambda: printer.inspect()["gcode_state"] == "FINISH", 30)
-    cloud.refuse_everything = None
+        until(lambda: bool(logged(config, event="report_waits")), 10)
+    assert "job_completed" not in site.kinds(job)
     with agent(config):
-        until(lambda: "job_completed" in cloud.event_kinds(printer.serial, "job-outage"), 10)
-    assert cloud.event_kinds(printer.serial, "job-outage").count("job_completed") == 1
+        site.saw(job, "job_completed")
+        assert site.ended(site.queue("light_on", printer)) == "completed"
+    site.assert_ended_once(job, "job_completed")
+    assert len(printer.inspect()["starts"]) == 1
 
 
-def test_an_expired_command_is_not_executed(cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path) -> None:
-    expired = cloud.queue("set_speed", printer.serial, {"percent": 50}, ttl=0.0)
+@on_google
+def test_a_refused_key_is_said_plainly_and_nothing_is_lost(
+    site: AgentSite, printer: SimulatedPrinter, tmp_path: Path
+) -> None:
+    digest = hashlib.sha256(site.tenant.agent_key.encode()).hexdigest()
+    documents, path = site.cloud.backend.documents, f"api_keys/{digest}"
+    documents.commit(Update(path, {"revokedAt": site.cloud.document(path).data["createdAt"]}))
+    config = site.write_config([printer], tmp_path / "agent")
+    command = site.queue("light_on", printer)
+    with agent(config):
+        until(lambda: bool(logged(config, event="api_key_refused")), 10)
+        until(lambda: bool(logged(config, event="claim_waits")), 10)
+        assert site.status(command) == "pending"
+        documents.commit(Update(path, {"revokedAt": None}))
+        assert site.ended(command) == "completed"
+
+
+@on_google
+def test_an_expired_command_is_not_executed(site: AgentSite, printer: SimulatedPrinter, tmp_path: Path) -> None:
+    early = site.queue("set_speed", printer, {"percent": 50}, lifetime=0.5)
+    expires = site.command(early)["expiresAt"].timestamp()
+    until(lambda: time.time() > expires, 2)
     printer.set_faults(half_open=True)
-    later = cloud.queue("set_temperature", printer.serial, {"bedTemp": 60}, ttl=1.5)
-    config = write_config(cloud, [printer], tmp_path / "agent", printer_wait=20.0)
-    with agent(config):
-        assert cloud.wait(lambda: cloud.commands[expired].status == "expired")
-        command = cloud.ended(later)
-        assert (command.status, "expired" in command.message) == ("failed", True)
+    with agent(site.write_config([printer], tmp_path / "agent", printer_wait=20.0)):
+        assert site.ended(early) == "expired"
+        late = site.queue("set_temperature", printer, {"bedTemp": 60}, lifetime=2.0)
+        assert site.ended(late, 5) == "failed"
+        assert "expired" in site.message(late)
     assert printer.inspect()["commands"] == []
 
 
-def test_the_lease_is_renewed_while_the_agent_works(printer: SimulatedPrinter, tmp_path: Path) -> None:
-    with AgentCloud(lease_seconds=1.5) as cloud:
-        printer.set_faults(half_open=True)
-        config = write_config(cloud, [printer], tmp_path / "agent", printer_wait=5.0)
-        with agent(config):
-            command = cloud.commands[cloud.queue("light_on", printer.serial)]
-            until(lambda: command.claims >= 5, 10)
-            assert command.fence == 1
-            printer.set_faults(half_open=False)
-            assert cloud.ended(command.command_id).status == "completed"
-
-
-def test_another_agents_command_is_left_alone(cloud: AgentCloud, printer: SimulatedPrinter, tmp_path: Path) -> None:
-    command_id = cloud.queue("light_on", printer.serial)
-    command = cloud.commands[command_id]
-    command.status, command.agent_id, command.lease_until = "processing", "another", time.monotonic() + 2
-    config = write_config(cloud, [printer], tmp_path / "agent")
+@on_google
+def test_a_command_that_expired_while_the_agent_was_away_is_not_executed(
+    site: AgentSite, printer: SimulatedPrinter, tmp_path: Path
+) -> None:
+    config = site.write_config([printer], tmp_path / "agent")
+    with agent(config, "--kill-at", Step.CLAIMED, module="tests.integration.crashing_agent") as process:
+        command = site.queue("light_on", printer, lifetime=4.0)
+        process.wait(10)
+    assert site.status(command) == "processing"
+    expires = site.command(command)["expiresAt"].timestamp()
+    until(lambda: time.time() > expires + 1, 6)
     with agent(config):
-        until(lambda: any(line["event"] == "command_dropped" for line in logged(config)), 10)
-        assert command.results == []
-        assert cloud.ended(command_id, 15).status == "completed"
+        assert site.ended(command) == "failed"
+        assert "expired" in site.message(command)
+    assert "ledctrl" not in [sent["command"] for sent in printer.inspect()["commands"]]
 
 
-def test_a_stop_during_the_upload_cancels_the_start(cloud: AgentCloud, farm: Farm, tmp_path: Path) -> None:
-    printer = farm.printers[1]
-    config = write_config(cloud, [printer], tmp_path / "agent")
-    cloud.files_ready.clear()
+@on_google
+def test_the_lease_is_renewed_while_the_agent_works(site: AgentSite, printer: SimulatedPrinter, tmp_path: Path) -> None:
+    printer.set_faults(half_open=True)
+    with agent(site.write_config([printer], tmp_path / "agent", printer_wait=15.0)):
+        command = site.queue("light_on", printer)
+        until(lambda: site.status(command) == "processing", 10)
+        first = site.command(command)["lease"]
+        until(lambda: (site.command(command)["lease"]["until"] - first["until"]).total_seconds() > LEASE_SECONDS, 10)
+        renewed = site.command(command)["lease"]
+        assert (renewed["holder"], renewed["fence"]) == (first["holder"], 1)
+        printer.set_faults(half_open=False)
+        assert site.ended(command) == "completed"
+
+
+@on_google
+def test_another_agents_command_is_left_alone(site: AgentSite, printer: SimulatedPrinter, tmp_path: Path) -> None:
+    command = site.queue("light_on", printer)
+    names = {"commandId": command, "recipientId": site.recipient, "printerSerial": printer.serial}
+    claim = {**names, "status": "processing", "agentId": "another"}
+    assert site.cloud.call("POST", "/control/ack", key=site.tenant.agent_key, json=claim).status_code == 200
+    config = site.write_config([printer], tmp_path / "agent")
     with agent(config):
-        command_id = cloud.queue("start_print", printer.serial, {"printJobId": "job-big"}, file=LONG)
-        assert cloud.wait(lambda: command_id in cloud.fetches)
-        stop = cloud.ended(cloud.queue("stop", printer.serial))
-        cloud.files_ready.set()
-        command = cloud.ended(command_id)
-    assert stop.status == "completed"
-    assert (command.status, command.message) == ("failed", "cancelled by stop")
-    assert printer.inspect()["starts"] == []
+        until(lambda: bool(logged(config, event="command_dropped", commandId=command)), 10)
+        assert site.ended(site.queue("set_speed", printer, {"percent": 50})) == "completed"
+        assert site.command(command)["lease"]["holder"] == "another"
+        assert site.status(command) == "processing"
+    assert "ledctrl" not in [sent["command"] for sent in printer.inspect()["commands"]]
 
 
-def test_it_is_small_says_goodbye_and_ends_within_three_seconds(cloud: AgentCloud, farm: Farm, tmp_path: Path) -> None:
-    config = write_config(cloud, farm.printers, tmp_path / "agent")
-    with agent(config) as process:
-        until(lambda: all(p.inspect()["clients"] == 1 for p in farm.printers), 10)
-        me = psutil.Process(process.pid)
-        assert me.memory_info().rss < 90 * 1024**2
-        assert me.num_threads() < 8 + 5 * len(farm.printers)
-        began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
-        assert time.monotonic() - began < 3
-    until(lambda: all(p.inspect()["clients"] == 0 for p in farm.printers), 1)
+@on_google
+def test_a_command_that_the_operator_ends_is_not_executed(
+    site: AgentSite, printer: SimulatedPrinter, tmp_path: Path
+) -> None:
+    printer.set_faults(half_open=True)
+    config = site.write_config([printer], tmp_path / "agent", printer_wait=20.0)
+    with agent(config):
+        command = site.queue("light_on", printer)
+        until(lambda: site.status(command) == "processing", 10)
+        end_as_the_operator(site, command, "failed")
+        until(lambda: bool(logged(config, event="claim_lost", commandId=command)), 10)
+        printer.set_faults(half_open=False)
+        assert site.ended(site.queue("set_speed", printer, {"percent": 50})) == "completed"
+    assert "ledctrl" not in [sent["command"] for sent in printer.inspect()["commands"]]
+    assert site.status(command) == "failed"
+
+
+@on_google
+def test_a_result_that_contradicts_the_cloud_is_kept_and_blocks_nothing(
+    site: AgentSite, printer: SimulatedPrinter, tmp_path: Path
+) -> None:
+    config = site.write_config([printer], tmp_path / "agent")
+    with agent(config):
+        until(lambda: "idle" in site.states(printer), 10)
+        printer.set_faults(silent=True)
+        command = site.queue("light_on", printer)
+        until(lambda: printer.inspect()["light"] in ("on", True), 10)
+        end_as_the_operator(site, command, "failed")
+        printer.set_faults(silent=False)
+        until(lambda: site.command(command)["lateResult"] is not None, 15)
+        assert site.command(command)["lateResult"]["status"] == "completed"
+        assert site.status(command) == "failed"
+        until(lambda: bool(logged(config, event="report_refused", name=command)), 5)
+        assert site.ended(site.queue("light_off", printer)) == "completed"
+        assert len(logged(config, event="report_refused", name=command)) == 1
+
+
+def end_as_the_operator(site: AgentSite, command: str, status: str) -> None:
+    body = {"commandId": command, "recipientId": site.recipient, "status": status, "message": "ended by hand"}
+    body["fence"] = site.command(command)["lease"]["fence"]
+    answer = site.cloud.call("POST", "/control/result", key=site.cloud.operator_key, json=body)
+    assert answer.status_code == 200, answer.text
 
 
 def test_the_command_line_refuses_an_open_configuration(tmp_path: Path) -> None:
