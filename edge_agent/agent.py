@@ -9,7 +9,8 @@ from edge_agent.command import Command
 from edge_agent.config import AgentConfig
 from edge_agent.delivery import Delivery
 from edge_agent.drivers.bambu.driver import BambuDriver
-from edge_agent.execution import Executor, Leases, Rooms
+from edge_agent.execution import Rooms
+from edge_agent.executor import Executor, Leases
 from edge_agent.files import FileCache
 from edge_agent.inbox import Inbox
 from edge_agent.intake.control import ControlIntake
@@ -18,6 +19,7 @@ from edge_agent.journal import Journal
 from edge_agent.logs import log
 from edge_agent.outbox import Outbox
 from edge_agent.reporters.status import StatusReporter
+from edge_agent.server_time import ServerTime
 from edge_agent.steps import Observer, silent
 from edge_agent.store import Store
 from edge_agent.timestamps import Clock
@@ -32,7 +34,7 @@ def run(
 ) -> None:
     """Run until `stop` is set, or SIGTERM or SIGINT comes. Returns within three seconds of that.
 
-    Raises StoreInUse when another agent works on the same state.
+    Raises StoreUnusable when its state is damaged, or another agent works on it.
     """
     stopping = stop or threading.Event()
     rooms = _rooms(config, observer, stopping, clock or Clock())
@@ -73,6 +75,8 @@ def run(
         driver.stop()
     for worker in workers.values():
         worker.join(left)
+    for driver in drivers:
+        driver.join(max(left(), 0.0))
     for thread in threads:
         if thread.name in ("delivery", "leases", "status"):
             thread.join(max(left(), 0.0))
@@ -96,6 +100,7 @@ def _rooms(config: AgentConfig, observer: Observer, stopping: threading.Event, c
         files=FileCache(config.state_dir / "files"),
         timing=config.timing,
         clock=clock,
+        server_time=ServerTime(clock),
         observe=observer,
         stopping=stopping,
         reports_waiting=threading.Event(),

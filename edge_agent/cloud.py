@@ -30,6 +30,10 @@ class CloudUnavailable(CloudError):
         self.status = status
 
 
+class CloudFailed(CloudUnavailable):
+    """The cloud itself answered 5xx: down for now, or it cannot digest this one call."""
+
+
 class CloudRefused(CloudError):
     """The cloud will answer the same again. `detail` is the error's short reason, where it gives one."""
 
@@ -50,8 +54,11 @@ class Cloud:
         self._headers = {"X-API-Key": config.api_key, "User-Agent": "printpipe-edge-agent"}
         self._pool = urllib3.PoolManager(num_pools=4, maxsize=4, retries=False)
 
-    def claim(self, command: Command, fence: int | None) -> Claim:
-        """Claim the command, or renew the claim that `fence` names. A 409 is CloudRefused with the detail."""
+    def claim(self, command: Command, fence: int | None, timeout: float | None = None) -> Claim:
+        """Claim the command, or renew the claim that `fence` names. A 409 is CloudRefused with the detail.
+
+        `timeout` (s) is for a claim that is more urgent than other calls.
+        """
         body: dict[str, object] = {
             "commandId": command.command_id,
             "recipientId": self._recipient,
@@ -61,7 +68,7 @@ class Cloud:
         }
         if fence is not None:
             body["fence"] = fence
-        answer = self._call("POST", "/control/ack", body=body, request_id=command.request_id)
+        answer = self._call("POST", "/control/ack", body=body, request_id=command.request_id, timeout=timeout)
         try:
             return Claim.model_validate(answer)
         except ValueError as error:
@@ -117,7 +124,7 @@ class Cloud:
         self._pool.clear()
 
     def _limits(self, read: float) -> urllib3.Timeout:
-        return urllib3.Timeout(connect=min(5.0, self._timeout), read=read)
+        return urllib3.Timeout(connect=min(5.0, self._timeout, read), read=read)
 
     def _call(
         self,
@@ -151,7 +158,11 @@ class Cloud:
         detail, message = (str((answer or {}).get(name) or "") for name in ("detail", "message"))
         if response.status in (401, 403) and not keyless:
             log("api_key_refused", "ERROR", status=response.status, path=where, advice="check api_key, recipient_id")
-        if response.status >= 500 or response.status in RETRIED_STATUSES:
+        if "error_type" not in (answer or {}):
+            raise CloudUnavailable(f"{where}: {response.status}, not from the cloud", response.status)
+        if response.status >= 500:
+            raise CloudFailed(f"{where}: {response.status} {message}", response.status)
+        if response.status in RETRIED_STATUSES:
             raise CloudUnavailable(f"{where}: {response.status} {message}", response.status)
         raise CloudRefused(response.status, detail, message)
 
@@ -159,6 +170,6 @@ class Cloud:
 def _json_object(data: bytes) -> dict[str, Any] | None:
     try:
         answer = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None

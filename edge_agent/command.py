@@ -20,11 +20,16 @@ OptionalText = Annotated[str, BeforeValidator(lambda value: "" if value is None 
 class Wire(BaseModel):
     """A frozen model with camelCase names on the wire; unknown fields are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
 
 
 class Command(Wire):
-    """One command as Pub/Sub and GET /control carry it. `sequence` orders the commands of one printer."""
+    """One command as Pub/Sub and GET /control carry it. `sequence` orders the commands of one printer.
+
+    `fence` is of the lease with which GET /control hands it out.
+    """
 
     command_id: Annotated[str, Field(min_length=1)]
     recipient_id: OptionalText = ""
@@ -32,11 +37,12 @@ class Command(Wire):
     printer_ip_address: OptionalText = ""
     command_type: Annotated[str, Field(min_length=1)]
     lane: Literal["normal", "priority"] | None = None
-    sequence: int = 0
+    sequence: Annotated[int, Field(ge=0, lt=2**63)] = 0
     metadata: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = Field(default_factory=dict)
     created_at: Moment = datetime.fromtimestamp(0, UTC)
     expires_at: Moment | None = None
     request_id: OptionalText = ""
+    fence: int | None = None
 
     @property
     def kind(self) -> str:

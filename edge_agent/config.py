@@ -1,6 +1,7 @@
 """The agent's configuration file: read once, checked whole, refused with a message that names the field."""
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Annotated, Literal
@@ -64,7 +65,7 @@ class Timing(_Section):
     home_settle: Seconds = 3
     start_timeout: Seconds = 90
     late_window: Seconds = 10
-    stop_repeat: Seconds = 5
+    stop_repeat: Seconds = 3
     printer_wait: Seconds = 60
     silence: Seconds = 60
     reconnect_silence: Seconds = 150
@@ -91,12 +92,9 @@ def load(path: Path = DEFAULT_PATH) -> AgentConfig:
     """Read and check the file. Raises ConfigError: missing, readable by others, not JSON, or which field is wrong."""
     path = path.expanduser()
     try:
-        mode = path.stat().st_mode
-        if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ConfigError(
-                f"{path} holds secrets and is open to others (mode {stat.S_IMODE(mode):03o}); run: chmod 600 {path}"
-            )
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            _require_private(path, os.fstat(file.fileno()))
+            text = file.read()
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist") from None
     except OSError as error:
@@ -110,6 +108,14 @@ def load(path: Path = DEFAULT_PATH) -> AgentConfig:
         if serials.count(serial) > 1:
             raise ConfigError(f"{path}: printers: serial {serial} is listed twice")
     return config
+
+
+def _require_private(path: Path, about: os.stat_result) -> None:
+    mode = stat.S_IMODE(about.st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"{path} holds secrets and is open to others (mode {mode:03o}); run: chmod 600 {path}")
+    if about.st_uid not in (os.geteuid(), 0):
+        raise ConfigError(f"{path} holds secrets and belongs to another user; run: chown $(id -un) {path}")
 
 
 def _explain(error: ValueError) -> str:

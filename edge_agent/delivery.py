@@ -1,18 +1,26 @@
-"""Takes the reports from the outbox to the cloud, each kind in its own order with its own back-off."""
+"""Takes the reports from the outbox to the cloud, each kind in its own order with its own back-off.
+
+A report that the cloud fails on again and again, while it takes others, is set aside and tried now and then: it must
+not keep back what is behind it. As long as the others fail too, that is an outage, and the order stays.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edge_agent import backoff
-from edge_agent.cloud import CloudRefused, CloudUnavailable
+from edge_agent.cloud import CloudFailed, CloudRefused, CloudUnavailable
 from edge_agent.execution import Rooms
+from edge_agent.jobs import JobBook
 from edge_agent.logs import log
 from edge_agent.outbox import Kind, Report
 from edge_agent.steps import Step
+from edge_agent.supervision import supervised
 
 IDLE_SECONDS = 1.0
 PRUNE_SECONDS = 3600.0
+PATIENCE = 10
+"""How often the cloud may fail on a report before the next one is tried too."""
 
 EVENTS_PATH = "/api/printer-events/report"
 STATUS_PATH = "/printer-status"
@@ -22,6 +30,10 @@ STATUS_PATH = "/printer-status"
 class _Line:
     attempts: int = 0
     not_before: float = 0.0
+    failures: dict[int, int] = field(default_factory=dict)
+    """How often the cloud itself failed on a report, by row."""
+    aside: dict[int, float] = field(default_factory=dict)
+    """When a report that was set aside is tried again, by row."""
 
 
 class Delivery:
@@ -29,6 +41,7 @@ class Delivery:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
+        self._prune_at = 0.0
         self._lines = {kind: _Line() for kind in Kind}
         cloud = rooms.cloud
         self._send: Mapping[Kind, Callable[[Mapping[str, Any], str], None]] = {
@@ -39,40 +52,48 @@ class Delivery:
 
     def loop(self) -> None:
         """Deliver until the agent stops."""
-        prune_at = 0.0
-        while not self._rooms.stopping.is_set():
-            now = self._rooms.clock.monotonic()
-            if now >= prune_at:
-                prune_at = now + PRUNE_SECONDS
-                given_up = self._rooms.outbox.prune()
-                self._rooms.journal.prune()
-                if given_up:
-                    log("reports_given_up", "ERROR", count=given_up)
-            self._rooms.reports_waiting.clear()
-            if not self._round():
-                self._rooms.reports_waiting.wait(self._nap())
+        supervised("delivery", self._rooms.stopping, self._step)
+
+    def _step(self) -> None:
+        now = self._rooms.clock.monotonic()
+        if now >= self._prune_at:
+            self._prune_at = now + PRUNE_SECONDS
+            self._prune()
+        self._rooms.reports_waiting.clear()
+        if not self._round():
+            self._rooms.reports_waiting.wait(self._nap())
+
+    def _prune(self) -> None:
+        given_up = self._rooms.outbox.prune()
+        self._rooms.journal.prune()
+        JobBook(self._rooms.store, self._rooms.clock).prune()
+        if given_up:
+            log("reports_given_up", "ERROR", count=given_up)
 
     def _round(self) -> bool:
         """Try one report of the first kind that has one and may try; whether there was one."""
         for kind, line in self._lines.items():
-            if self._rooms.clock.monotonic() < line.not_before:
-                continue
-            report = self._rooms.outbox.first(kind)
+            report = self._next(kind, line)
             if report is not None:
                 self._deliver(report, line)
                 return True
         return False
 
+    def _next(self, kind: Kind, line: _Line) -> Report | None:
+        """The first report that is not set aside."""
+        now = self._rooms.clock.monotonic()
+        if now < line.not_before:
+            return None
+        report = self._rooms.outbox.first(kind)
+        while report is not None and line.aside.get(report.row, now) > now:
+            report = self._rooms.outbox.first(kind, after=report.row)
+        return report
+
     def _deliver(self, report: Report, line: _Line) -> None:
         try:
             self._send[report.kind](report.body, report.request_id)
         except CloudUnavailable as error:
-            line.attempts += 1
-            timing = self._rooms.timing
-            wait = backoff.delay(line.attempts, first=timing.retry_first, ceiling=timing.retry_ceiling)
-            line.not_before = self._rooms.clock.monotonic() + wait
-            if line.attempts == 1:
-                log("report_waits", "WARNING", kind=report.kind, name=report.name, reason=str(error))
+            self._failed(report, line, error)
             return
         except CloudRefused as error:
             log("report_refused", "WARNING", kind=report.kind, name=report.name, reason=str(error))
@@ -86,9 +107,31 @@ class Delivery:
                     requestId=report.request_id or None,
                 )
         line.attempts = 0
+        line.failures.pop(report.row, None)
+        line.aside.pop(report.row, None)
         self._rooms.outbox.remove(report)
         if report.kind is Kind.RESULT:
             self._rooms.observe(Step.RESULT_SENT, report.name)
+
+    def _failed(self, report: Report, line: _Line, error: CloudUnavailable) -> None:
+        """Wait, or try the next report at once; when that fails as well, both begin again in their order."""
+        now = self._rooms.clock.monotonic()
+        if isinstance(error, CloudFailed):
+            failures = line.failures[report.row] = line.failures.get(report.row, 0) + 1
+            if failures >= PATIENCE:
+                if failures == PATIENCE:
+                    log("report_set_aside", "ERROR", kind=report.kind, name=report.name, reason=str(error))
+                line.aside[report.row] = now + self._delay(failures)
+                return
+        line.aside.clear()
+        line.attempts += 1
+        line.not_before = now + self._delay(line.attempts)
+        if line.attempts == 1:
+            log("report_waits", "WARNING", kind=report.kind, name=report.name, reason=str(error))
+
+    def _delay(self, attempt: int) -> float:
+        timing = self._rooms.timing
+        return backoff.delay(attempt, first=timing.retry_first, ceiling=timing.retry_ceiling)
 
     def _nap(self) -> float:
         now = self._rooms.clock.monotonic()

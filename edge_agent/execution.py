@@ -5,25 +5,30 @@ picked up again continues at the stage the journal shows.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from edge_agent import backoff
 from edge_agent.cloud import Cloud, CloudRefused, CloudUnavailable
-from edge_agent.command import Command, FileOffer, Outcome, Status, failed, unknown
+from edge_agent.command import Command, FileOffer
 from edge_agent.config import Timing
 from edge_agent.files import FileCache, FileUnusable, LocalFile, TokenUsed
 from edge_agent.journal import AFTER_PUBLISH, Entry, Journal, Stage
-from edge_agent.logs import log, log_exception
+from edge_agent.logs import log
 from edge_agent.ordering import ordering
-from edge_agent.outbox import Kind, Outbox
+from edge_agent.outbox import Outbox
+from edge_agent.server_time import ServerTime
 from edge_agent.steps import Observer, Step, log_step
 from edge_agent.store import Store
 from edge_agent.timestamps import Clock
 
 FETCH_ATTEMPTS = 3
 DEFAULT_LEASE_SECONDS = 60.0
+STOP_CLAIM_SECONDS = 2.0
+"""A stop does not wait longer than this for its claim."""
+CLAIM_GRACE = timedelta(seconds=60)
+"""How long after its expiry a command that cannot be claimed is given up."""
 
 
 class Halted(Exception):
@@ -38,6 +43,10 @@ class Refused(Exception):
     """The command ends as failed before it had any effect; the message is for the operator."""
 
 
+class LeaseLapsed(Exception):
+    """The lease ran out before the effect: `Run.regain` it, and begin again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """What a run works with; one for the whole agent."""
@@ -49,6 +58,7 @@ class Rooms:
     files: FileCache
     timing: Timing
     clock: Clock
+    server_time: ServerTime
     observe: Observer
     stopping: threading.Event
     reports_waiting: threading.Event
@@ -67,7 +77,8 @@ class Run:
         self._progress = dict(entry.progress)
         self._offer: FileOffer | None = None
         self._lost_claim: str | None = None
-        self._server_offset = timedelta()
+        self._lease_until = float("-inf")
+        self._upload_begun = False
         self.renew_at = 0.0
 
     @property
@@ -88,6 +99,7 @@ class Run:
     def reach(self, step: Step, **fields: object) -> None:
         """A step is behind us: log it and tell the observer."""
         command = self.command
+        self._upload_begun = self._upload_begun or step is Step.UPLOADING
         log_step(
             step,
             command.command_id,
@@ -107,12 +119,15 @@ class Run:
             raise Refused(self.cancel_reason)
 
     def authorise(self) -> None:
-        """The last check before the effect: raises Halted, Dropped or Refused where there must be none."""
+        """The last check before the effect: raises Halted, Dropped or Refused where there must be none.
+
+        Once the upload has begun, the command expires no more for as long as its lease is renewed in time.
+        """
         self.check()
         command = self.command
         if self._lost_claim is not None:
             raise Dropped(self._lost_claim)
-        if command.expires_at is not None and self._server_now() >= command.expires_at:
+        if not self._upload_begun and self._has_expired():
             raise Refused("the command expired before it could be executed")
         for group in ordering(command).overruled_by:
             if self._rooms.journal.executed_after(command.printer_serial, group, command):
@@ -137,8 +152,13 @@ class Run:
         self.reach(Step.INTENT)
 
     def publishing(self) -> None:
-        """Check for the last time and mark that the publish follows at once."""
+        """Check for the last time and mark that the publish follows at once.
+
+        Raises LeaseLapsed for a start whose lease ran out: by now the cloud may have cancelled it.
+        """
         self.authorise()
+        if self.command.kind == "start_print" and self._rooms.clock.monotonic() >= self._lease_until:
+            raise LeaseLapsed
         with self._rooms.store.transaction():
             self.remember_executed()
             self._advance(Stage.PUBLISHING)
@@ -172,30 +192,33 @@ class Run:
         return local, offer
 
     def claim(self) -> None:
-        """Claim the command, patiently; raises Dropped on a refusal, Halted on the agent's end.
+        """Claim the command, patiently; raises Dropped on a refusal, Halted on the agent's end, Refused when expired.
 
-        What may have been published already is read back even without the claim, but never sent again.
+        What may have been published already is read back even without the claim, but never sent again. A stop is
+        carried out without it where the cloud cannot be asked: that can only end what should have ended anyway.
         """
         self.reach(Step.CLAIMING)
-        attempt = 0
-        while True:
-            self.check_halted()
-            try:
-                self._ask(self._fence)
-                break
-            except CloudRefused as error:
-                if not self.may_have_been_sent:
-                    raise Dropped(error.detail or str(error.status)) from None
-                self._lost_claim = error.detail or str(error.status)
-                return
-            except CloudUnavailable as error:
-                attempt += 1
-                if attempt == 1:
-                    log("claim_waits", "WARNING", commandId=self.command.command_id, reason=str(error))
-                self._pause(attempt)
+        try:
+            leased = self._obtain()
+        except (CloudRefused, Refused) as error:
+            if not self.may_have_been_sent:
+                raise _dropped(error) if isinstance(error, CloudRefused) else error from None
+            self._lost_claim = str(_dropped(error)) if isinstance(error, CloudRefused) else str(error)
+            return
+        if not leased:
+            return
         if self.resumed_at is Stage.RECEIVED:
             self._advance(Stage.CLAIMED)
         self.reach(Step.CLAIMED, fence=self._fence)
+        if not self.may_have_been_sent and self._has_expired():
+            raise Refused("the command expired before it could be executed")
+
+    def regain(self) -> None:
+        """Renew a lease that has lapsed, patiently; raises as `claim` does."""
+        try:
+            self._obtain()
+        except CloudRefused as error:
+            raise _dropped(error) from None
 
     def renew(self) -> None:
         """Prolong the lease; a refusal is remembered and ends the run before its effect."""
@@ -213,20 +236,44 @@ class Run:
         if self._rooms.stopping.is_set():
             raise Halted
 
+    def _obtain(self) -> bool:
+        """Ask for the lease until there is an answer; whether it is ours. False is for a stop alone: do without."""
+        attempt = 0
+        while True:
+            self.check_halted()
+            try:
+                self._ask(self._fence)
+                return True
+            except CloudUnavailable as error:
+                attempt += 1
+                if attempt == 1:
+                    log("claim_waits", "WARNING", commandId=self.command.command_id, reason=str(error))
+            if self._has_expired(CLAIM_GRACE):
+                raise Refused("the command expired before the cloud could be asked for it")
+            if self.command.kind == "stop" and not self._has_expired():
+                log("stop_without_claim", "WARNING", commandId=self.command.command_id)
+                return False
+            self._pause(attempt)
+
     def _ask(self, fence: int | None) -> None:
-        claim = self._rooms.cloud.claim(self.command, fence)
-        now = self._rooms.clock.now()
+        asked_at = self._rooms.clock.monotonic()
+        claim = self._rooms.cloud.claim(
+            self.command, fence, STOP_CLAIM_SECONDS if self.command.kind == "stop" else None
+        )
+        lease = DEFAULT_LEASE_SECONDS
         if claim.acknowledged_at is not None:
-            self._server_offset = claim.acknowledged_at - now
+            self._rooms.server_time.heard(claim.acknowledged_at, asked_at)
+            if claim.lease_until is not None:
+                lease = (claim.lease_until - claim.acknowledged_at).total_seconds()
         if claim.fence != self._fence:
             self._fence = claim.fence
             self._rooms.journal.fence(self.command.command_id, claim.fence)
         if claim.file is not None:
             self._offer = claim.file
-        lease = DEFAULT_LEASE_SECONDS
-        if claim.lease_until is not None:
-            lease = (claim.lease_until - (now + self._server_offset)).total_seconds()
-        self.renew_at = self._rooms.clock.monotonic() + max(lease, 1.0) / 3
+        if asked_at >= self._lease_until:
+            self._upload_begun = False
+        self._lease_until = asked_at + lease
+        self.renew_at = asked_at + max(lease, 1.0) / 3
 
     def _fetch(self, offer: FileOffer) -> LocalFile:
         unavailable = 0
@@ -249,7 +296,7 @@ class Run:
             try:
                 self._ask(self._fence)
             except CloudRefused as error:
-                raise Dropped(error.detail or str(error.status)) from None
+                raise _dropped(error) from None
             except CloudUnavailable:
                 unavailable += 1
                 self._pause(unavailable)
@@ -259,115 +306,13 @@ class Run:
         timing = self._rooms.timing
         self._rooms.stopping.wait(backoff.delay(attempt, first=timing.retry_first, ceiling=timing.retry_ceiling))
 
-    def _server_now(self) -> datetime:
-        return self._rooms.clock.now() + self._server_offset
+    def _has_expired(self, grace: timedelta = timedelta()) -> bool:
+        expires_at = self.command.expires_at
+        return expires_at is not None and self._rooms.server_time.now() >= expires_at + grace
 
     def _advance(self, stage: Stage) -> None:
         self._rooms.journal.advance(self.command.command_id, stage)
 
 
-class Leases:
-    """Renews the claims of the runs under way, each at a third of its lease."""
-
-    TICK_SECONDS = 0.5
-
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self._runs: set[Run] = set()
-        self._lock = threading.Lock()
-
-    def hold(self, run: Run) -> None:
-        """Keep the run's claim alive."""
-        with self._lock:
-            self._runs.add(run)
-
-    def release(self, run: Run) -> None:
-        """The run has ended."""
-        with self._lock:
-            self._runs.discard(run)
-
-    def loop(self) -> None:
-        """Renew until the agent stops."""
-        while not self._rooms.stopping.wait(self.TICK_SECONDS):
-            with self._lock:
-                due = [run for run in self._runs if run.renew_at <= self._rooms.clock.monotonic()]
-            for run in due:
-                run.renew()
-
-
-class Executor:
-    """Runs a command to its end and queues its result."""
-
-    def __init__(self, rooms: Rooms, leases: Leases) -> None:
-        self._rooms = rooms
-        self._leases = leases
-
-    def execute(self, command_id: str, perform: Callable[[Run], Outcome]) -> None:
-        """Claim the command, let the driver perform it, queue the outcome."""
-        entry = self._rooms.journal.entry(command_id)
-        if entry is None or entry.stage in (Stage.FINISHED, Stage.DROPPED):
-            return
-        run = Run(entry, self._rooms)
-        try:
-            outcome = self._outcome(run, perform)
-        except Halted:
-            return
-        except Dropped as reason:
-            self._rooms.journal.drop(command_id, str(reason))
-            log("command_dropped", commandId=command_id, detail=str(reason))
-            return
-        finally:
-            self._leases.release(run)
-        self._finish(run.command, outcome)
-
-    def answer_again(self, entry: Entry) -> None:
-        """Queue the result of a command that ended before."""
-        if entry.outcome is not None:
-            self._queue(entry.command, entry.outcome, entry.fence)
-
-    def _outcome(self, run: Run, perform: Callable[[Run], Outcome]) -> Outcome:
-        try:
-            run.claim()
-            self._leases.hold(run)
-            return perform(run)
-        except Refused as reason:
-            return failed(str(reason))
-        except (Halted, Dropped):
-            raise
-        except Exception as error:
-            if self._rooms.stopping.is_set():
-                raise Halted from error
-            log_exception("command_crashed", error, commandId=run.command.command_id)
-            entry = self._rooms.journal.entry(run.command.command_id)
-            if entry is not None and entry.stage in AFTER_PUBLISH:
-                return unknown("the agent failed after it had sent the command; look at the printer")
-            return failed("the agent failed before it had sent the command")
-
-    def _finish(self, command: Command, outcome: Outcome) -> None:
-        entry = self._rooms.journal.entry(command.command_id)
-        with self._rooms.store.transaction():
-            self._rooms.journal.finish(command.command_id, outcome)
-            self._queue(command, outcome, None if entry is None else entry.fence)
-        log(
-            f"command_{outcome.status}",
-            commandId=command.command_id,
-            commandType=command.kind,
-            printerSerial=command.printer_serial or None,
-            requestId=command.request_id or None,
-            reason=outcome.message,
-        )
-        self._rooms.observe(Step.RESULT_QUEUED, command.command_id)
-
-    def _queue(self, command: Command, outcome: Outcome, fence: int | None) -> None:
-        body: dict[str, object] = {
-            "commandId": command.command_id,
-            "printerSerial": command.printer_serial,
-            "status": outcome.status,
-            "message": outcome.message,
-        }
-        if outcome.status is not Status.COMPLETED:
-            body["errorMessage"] = outcome.message
-        if fence is not None:
-            body["fence"] = fence
-        self._rooms.outbox.put(Kind.RESULT, command.command_id, body, command.request_id)
-        self._rooms.reports_waiting.set()
+def _dropped(error: CloudRefused) -> Dropped:
+    return Dropped(error.detail or str(error.status))

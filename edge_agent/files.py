@@ -2,11 +2,13 @@
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import os
+import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from edge_agent.command import FileOffer
 
 KEEP_FILES = 20
 KEEP_BYTES = 2 * 1024**3
+PART = ".part"
+"""The suffix of a file that is still being fetched."""
 
 
 class FileUnusable(Exception):
@@ -39,8 +43,9 @@ class FileCache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._cleaning = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for leftover in folder.glob("*.part"):
+        for leftover in folder.glob("*" + PART):
             leftover.unlink(missing_ok=True)
 
     def held(self, offer: FileOffer) -> LocalFile | None:
@@ -61,7 +66,7 @@ class FileCache:
 
         Raises TokenUsed, FileUnusable, CloudUnavailable.
         """
-        part = self._folder / f"{uuid.uuid4().hex}.part"
+        part = self._folder / (uuid.uuid4().hex + PART)
         try:
             answer = cloud.fetch(offer.fetch_token)
         except CloudRefused as error:
@@ -70,14 +75,14 @@ class FileCache:
             raise FileUnusable(f"the file could not be fetched: {error}") from None
         try:
             self._receive(answer, part, offer, cloud, check)
-            _verified(part, offer)
+            fetched = _verified(part, offer)
             with part.open("rb") as file:
                 os.fsync(file.fileno())
-            part.replace(self._folder / offer.sha256)
+            path = part.replace(self._folder / offer.sha256)
         finally:
             part.unlink(missing_ok=True)
         self._clean(offer.sha256)
-        return _verified(self._folder / offer.sha256, offer)
+        return replace(fetched, path=path)
 
     def _receive(
         self, answer: Mapping[str, Any], part: Path, offer: FileOffer, cloud: Cloud, check: Callable[[], None]
@@ -94,12 +99,15 @@ class FileCache:
             raise FileUnusable("the fetch gave neither data nor a download address")
 
     def _clean(self, keep: str) -> None:
-        files = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-        total = 0
-        for place, path in enumerate(files):
-            total += path.stat().st_size
-            if path.name != keep and (place >= KEEP_FILES or total > KEEP_BYTES):
-                path.unlink(missing_ok=True)
+        """Remove the files not used for longest; what other threads fetch meanwhile is left alone."""
+        with self._cleaning, contextlib.suppress(FileNotFoundError):
+            found = [(path, path.stat()) for path in self._folder.iterdir() if path.suffix != PART]
+            found.sort(key=lambda each: each[1].st_mtime, reverse=True)
+            total = 0
+            for place, (path, about) in enumerate(found):
+                total += about.st_size
+                if path.name != keep and (place >= KEEP_FILES or total > KEEP_BYTES):
+                    path.unlink(missing_ok=True)
 
 
 def _verified(path: Path, offer: FileOffer) -> LocalFile:

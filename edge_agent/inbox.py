@@ -1,19 +1,22 @@
 """Where every intake hands in its commands: into the journal first, then to the printer's worker."""
 
+import json
 from collections.abc import Mapping
 
 from pydantic import ValidationError
 
 from edge_agent.command import Command, Outcome, failed
 from edge_agent.config import AgentConfig
-from edge_agent.execution import Executor, Rooms, Run
+from edge_agent.execution import Rooms, Run
+from edge_agent.executor import Executor
 from edge_agent.journal import Stage
 from edge_agent.logs import log
+from edge_agent.ordering import ordering
 from edge_agent.steps import Step, log_step
 from edge_agent.worker import Worker
 
-DROPPED_FOR_A_WHILE = "claimed"
-"""The one reason for dropping a command that passes: another agent's lease can run out."""
+ENDED_IN_THE_CLOUD = frozenset({"expired", "completed", "failed", "cancelled", "unknown"})
+"""The reasons for dropping a command that never pass; another agent's lease, for one, can run out."""
 
 
 class Inbox:
@@ -30,9 +33,9 @@ class Inbox:
     def receive(self, data: object) -> None:
         """Take in one command's JSON object. When this returns it is durable, or was not for this agent."""
         try:
-            command = Command.model_validate(data)
-        except ValidationError as error:
-            log("command_unreadable", "ERROR", reason=str(error.errors(include_input=False, include_url=False)))
+            command = Command.model_validate(_without_surrogates(data))
+        except (ValidationError, RecursionError) as error:
+            log("command_unreadable", "ERROR", reason=str(error))
             return
         if command.recipient_id != self._recipient:
             log("command_not_for_us", "WARNING", commandId=command.command_id)
@@ -48,7 +51,10 @@ class Inbox:
             self._submit(entry.command)
 
     def _accept(self, command: Command) -> None:
-        entry, new = self._rooms.journal.record(command)
+        with self._rooms.store.transaction():
+            entry, new = self._rooms.journal.record(command)
+            if new:
+                self._overrule(command)
         if new:
             log_step(
                 Step.RECEIVED,
@@ -59,16 +65,28 @@ class Inbox:
             )
             self._rooms.observe(Step.RECEIVED, command.command_id)
         if entry.stage is Stage.FINISHED:
-            self._executor.answer_again(entry)
+            self._executor.answer_again(entry, command.fence)
             return
         if entry.stage is Stage.DROPPED:
-            if entry.detail != DROPPED_FOR_A_WHILE:
+            if entry.detail in ENDED_IN_THE_CLOUD:
                 return
             self._rooms.journal.advance(command.command_id, Stage.RECEIVED)
         self._submit(entry.command)
 
+    def _overrule(self, command: Command) -> None:
+        """From its receipt on a stop keeps older starts from beginning, however long its claim may take."""
+        group = ordering(command).group
+        expired = command.expires_at is not None and self._rooms.server_time.now() >= command.expires_at
+        if command.kind == "stop" and group is not None and not expired:
+            self._rooms.journal.mark_executed(command.printer_serial, group, command)
+
     def _submit(self, command: Command) -> None:
         self._workers.get(command.printer_serial, self._nowhere).submit(command)
+
+
+def _without_surrogates(data: object) -> object:
+    """The JSON value with U+FFFD's stand-in `?` for every half of a pair, which neither disk nor wire can hold."""
+    return json.loads(json.dumps(data, ensure_ascii=False).encode(errors="replace"))
 
 
 def _no_printer(run: Run) -> Outcome:

@@ -23,6 +23,9 @@ class Phase(StrEnum):
     """the start never took effect"""
 
 
+KEEP = 2_000
+"""How many jobs are remembered after their end."""
+
 LIVE = frozenset({Phase.PUBLISHING, Phase.ACCEPTED, Phase.ACTIVE})
 
 
@@ -82,14 +85,13 @@ class JobBook:
 
     def live(self, printer: str) -> Job | None:
         """The printer's newest job, while it has not ended."""
-        row = self._store.row(
-            "SELECT body FROM jobs WHERE printer = ? ORDER BY updated_at DESC, rowid DESC LIMIT 1", (printer,)
-        )
+        row = self._store.row("SELECT body FROM jobs WHERE printer = ? ORDER BY rowid DESC LIMIT 1", (printer,))
         job = None if row is None else Job.model_validate_json(row["body"])
         return job if job is not None and job.phase in LIVE else None
 
-    def prune(self, oldest: float) -> None:
-        """Forget the jobs that ended before `oldest` (seconds since the epoch)."""
+    def prune(self) -> None:
+        """Forget what ended long ago."""
         self._store.execute(
-            "DELETE FROM jobs WHERE updated_at < ? AND phase IN (?, ?)", (oldest, Phase.ENDED, Phase.REFUSED)
+            "DELETE FROM jobs WHERE phase IN (?, ?) AND rowid <= (SELECT max(rowid) FROM jobs) - ?",
+            (Phase.ENDED, Phase.REFUSED, KEEP),
         )

@@ -4,7 +4,6 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -12,8 +11,8 @@ from edge_agent.command import Command, Outcome, Status
 from edge_agent.store import Store
 from edge_agent.timestamps import Clock
 
-KEEP = timedelta(days=30)
-"""How long an ended command is remembered: longer than any message can come again."""
+KEEP = 20_000
+"""How many commands are remembered after their end: more than come in the time in which a message can come again."""
 
 
 class Stage(StrEnum):
@@ -33,7 +32,6 @@ class Stage(StrEnum):
 
 
 AFTER_PUBLISH = frozenset({Stage.PUBLISHING, Stage.PUBLISHED})
-ENDED = frozenset({Stage.FINISHED, Stage.DROPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +142,9 @@ class Journal:
 
     def prune(self) -> None:
         """Forget what ended long ago."""
-        oldest = self._time() - KEEP.total_seconds()
         self._store.execute(
-            "DELETE FROM commands WHERE stage IN (?, ?) AND updated_at < ?", (Stage.FINISHED, Stage.DROPPED, oldest)
+            "DELETE FROM commands WHERE stage IN (?, ?) AND rowid <= (SELECT max(rowid) FROM commands) - ?",
+            (Stage.FINISHED, Stage.DROPPED, KEEP),
         )
 
     def _time(self) -> float:

@@ -1,5 +1,6 @@
 """Structured log: one JSON object per line on stdout, in the fields Cloud Logging reads."""
 
+import contextlib
 import json
 import sys
 import threading
@@ -14,11 +15,14 @@ _lock = threading.Lock()
 
 
 def log(event: str, severity: Severity = "INFO", **fields: object) -> None:
-    """Write the event with its fields; those that are None are left out. Callers never pass a secret."""
+    """Write the event with its fields; those that are None are left out. Callers never pass a secret.
+
+    It never raises: an agent whose output nobody reads any more goes on.
+    """
     line: dict[str, object] = {"severity": severity, "time": render(utc_now()), "message": event, "event": event}
     line.update((name, value) for name, value in fields.items() if value is not None)
-    text = json.dumps(line, default=str, ensure_ascii=False)
-    with _lock:
+    text = json.dumps(line, default=str)
+    with _lock, contextlib.suppress(OSError, ValueError):
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 

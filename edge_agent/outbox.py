@@ -3,15 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from edge_agent.store import Store
 from edge_agent.timestamps import Clock
 
-KEEP = timedelta(days=14)
-"""How long a report is tried; at least seven days are promised."""
+KEEP = 100_000
+"""How many reports wait at most: months of them for a large site, whatever this machine's clock says meanwhile."""
 
 
 class Kind(StrEnum):
@@ -54,9 +53,9 @@ class Outbox:
             self._store.execute("DELETE FROM outbox WHERE kind = ? AND name = ?", (kind, name))
             self.put(kind, name, body, request_id)
 
-    def first(self, kind: Kind) -> Report | None:
-        """The oldest waiting report of the kind."""
-        row = self._store.row("SELECT * FROM outbox WHERE kind = ? ORDER BY id LIMIT 1", (kind,))
+    def first(self, kind: Kind, after: int = 0) -> Report | None:
+        """The oldest waiting report of the kind, of those behind the row `after`."""
+        row = self._store.row("SELECT * FROM outbox WHERE kind = ? AND id > ? ORDER BY id LIMIT 1", (kind, after))
         if row is None:
             return None
         return Report(row["id"], Kind(row["kind"]), row["name"], json.loads(row["body"]), row["request_id"])
@@ -65,12 +64,6 @@ class Outbox:
         """The report is delivered, or cannot be; what replaced it meanwhile stays."""
         self._store.execute("DELETE FROM outbox WHERE id = ?", (report.row,))
 
-    def waiting(self) -> int:
-        """How many reports wait."""
-        row = self._store.row("SELECT COUNT(*) AS n FROM outbox")
-        return 0 if row is None else int(row["n"])
-
     def prune(self) -> int:
-        """Give up what is too old to be of use; the number given up."""
-        oldest = self._clock.now().timestamp() - KEEP.total_seconds()
-        return self._store.execute("DELETE FROM outbox WHERE created_at < ?", (oldest,))
+        """Give up the oldest of too many reports; the number given up."""
+        return self._store.execute("DELETE FROM outbox WHERE id <= (SELECT max(id) FROM outbox) - ?", (KEEP,))

@@ -34,30 +34,50 @@ CREATE TABLE IF NOT EXISTS outbox (
 """
 
 
-class StoreInUse(Exception):
-    """Another agent has the file open; the message is for the operator."""
+class StoreUnusable(Exception):
+    """The file cannot be used; the message is for the operator."""
+
+
+class StoreInUse(StoreUnusable):
+    """Another agent has the file open."""
 
 
 class Store:
-    """One connection behind one lock. Transactions nest: the outermost commits."""
+    """One connection behind one lock. Transactions nest: the outermost commits.
+
+    Raises StoreUnusable when the file cannot be opened, or is damaged.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        self._connection = sqlite3.connect(
-            path, check_same_thread=False, isolation_level=None, timeout=LOCK_WAIT_SECONDS
-        )
         self._lock = threading.RLock()
         self._depth = 0
-        self._connection.row_factory = sqlite3.Row
         try:
-            self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.executescript(SCHEMA)
-        except sqlite3.OperationalError as error:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            self._connection = sqlite3.connect(
+                path, check_same_thread=False, isolation_level=None, timeout=LOCK_WAIT_SECONDS
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnusable(f"{path} cannot be opened ({error})") from None
+        try:
+            self._open()
+        except sqlite3.Error as error:
             self._connection.close()
-            raise StoreInUse(f"{path} cannot be opened; is another agent running? ({error})") from None
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StoreInUse(f"{path} is in use; is another agent running? ({error})") from None
+            raise StoreUnusable(
+                f"{path} cannot be used ({error}); if it is damaged, look at the printers and then move it away:"
+                " without it the agent does not know what it has done before"
+            ) from None
+
+    def _open(self) -> None:
+        self._connection.row_factory = sqlite3.Row
+        for setting in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+            self._connection.execute(f"PRAGMA {setting}")
+        self._connection.executescript(SCHEMA)
+        found = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found is None or found[0] != "ok":
+            raise sqlite3.DatabaseError("damaged")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -68,14 +88,14 @@ class Store:
             self._depth += 1
             try:
                 yield
+                if self._depth == 1:
+                    self._connection.execute("COMMIT")
             except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
+                if self._depth == 1 and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._connection.execute("COMMIT")
+            finally:
+                self._depth -= 1
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         """Run one statement durably; the number of rows it changed."""

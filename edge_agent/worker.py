@@ -6,6 +6,7 @@ from collections.abc import Callable
 from edge_agent.command import Command
 from edge_agent.execution import Rooms
 from edge_agent.logs import log_exception
+from edge_agent.supervision import supervised
 
 Execute = Callable[[Command], None]
 
@@ -34,10 +35,9 @@ class Worker:
         lane = lane_of(command)
         with self._changed:
             if lane not in self._lanes:
-                self._lanes[lane] = threading.Thread(
-                    target=self._loop, args=(lane,), name=f"{self._name}-{lane}", daemon=True
-                )
-                self._lanes[lane].start()
+                thread = threading.Thread(target=self._loop, args=(lane,), name=f"{self._name}-{lane}", daemon=True)
+                thread.start()
+                self._lanes[lane] = thread
             if command.command_id not in self._pending and command.command_id not in self._running:
                 self._pending[command.command_id] = command
                 self._changed.notify_all()
@@ -50,15 +50,20 @@ class Worker:
             thread.join(max(until(), 0.0))
 
     def _loop(self, lane: str) -> None:
-        while (command := self._next(lane)) is not None:
-            try:
-                self._execute(command)
-            except Exception as error:
-                log_exception("lane_failed", error, commandId=command.command_id)
-            finally:
-                with self._changed:
-                    del self._running[command.command_id]
-                    self._changed.notify_all()
+        supervised(f"{self._name}-{lane}", self._rooms.stopping, lambda: self._step(lane))
+
+    def _step(self, lane: str) -> None:
+        command = self._next(lane)
+        if command is None:
+            return
+        try:
+            self._execute(command)
+        except Exception as error:
+            log_exception("lane_failed", error, commandId=command.command_id)
+        finally:
+            with self._changed:
+                del self._running[command.command_id]
+                self._changed.notify_all()
 
     def _next(self, lane: str) -> Command | None:
         with self._changed:

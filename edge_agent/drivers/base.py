@@ -28,7 +28,10 @@ class Driver(Protocol):
         """Begin to connect; returns at once."""
 
     def stop(self) -> None:
-        """Say goodbye to the printer and end; returns within a second."""
+        """Begin to say goodbye to the printer; returns at once."""
+
+    def join(self, seconds: float) -> None:
+        """Wait until the goodbye has been said, at most so long."""
 
     def perform(self, run: Run) -> Outcome:
         """Carry out the run's command, however often it is called with it; see `execution.Run` for what to tell it.

@@ -12,8 +12,9 @@ from edge_agent import backoff
 from edge_agent.config import PubSubConfig
 from edge_agent.execution import Rooms
 from edge_agent.inbox import Inbox
-from edge_agent.logs import log
+from edge_agent.logs import log, log_exception
 from edge_agent.steps import Step
+from edge_agent.supervision import supervised
 
 GOOGLE = "https://pubsub.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/pubsub"
@@ -51,48 +52,61 @@ class PubSubIntake:
         self._inbox = inbox
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False)
         self._headers: Headers | None = None
+        self._failures = 0
 
     def loop(self) -> None:
         """Pull until the agent stops."""
-        failures = 0
-        while not self._rooms.stopping.is_set():
-            try:
-                began = self._rooms.clock.monotonic()
-                messages = self._pull()
-                for message in messages:
-                    if self._rooms.stopping.is_set():
-                        return
-                    self._take(message)
-                failures = 0
-                if not messages and self._rooms.clock.monotonic() - began < EMPTY_PAUSE_SECONDS:
-                    self._rooms.stopping.wait(EMPTY_PAUSE_SECONDS)
-            except ReadTimeoutError:
-                failures = 0
-            except Exception as error:
-                failures += 1
-                if failures == 1:
-                    log("pubsub_unreachable", "WARNING", subscription=self._subscription, reason=repr(error))
-                timing = self._rooms.timing
-                self._rooms.stopping.wait(
-                    backoff.delay(failures, first=timing.retry_first, ceiling=timing.retry_ceiling)
-                )
+        supervised(self._subscription, self._rooms.stopping, self._step)
+
+    def _step(self) -> None:
+        timing, stopping = self._rooms.timing, self._rooms.stopping
+        began = self._rooms.clock.monotonic()
+        try:
+            messages = self._pull()
+            self._take(messages)
+            self._failures = 0
+        except ReadTimeoutError:
+            self._failures = 0
+        except Exception as error:
+            self._failures += 1
+            if self._failures == 1:
+                log("pubsub_unreachable", "WARNING", subscription=self._subscription, reason=repr(error))
+            stopping.wait(backoff.delay(self._failures, first=timing.retry_first, ceiling=timing.retry_ceiling))
+        else:
+            if not messages and self._rooms.clock.monotonic() - began < EMPTY_PAUSE_SECONDS:
+                stopping.wait(EMPTY_PAUSE_SECONDS)
 
     def _pull(self) -> list[dict[str, Any]]:
         answer = self._post("pull", {"maxMessages": MAX_MESSAGES}, self._rooms.timing.pull_wait)
         received = answer.get("receivedMessages")
         return [item for item in received if isinstance(item, dict)] if isinstance(received, list) else []
 
-    def _take(self, received: dict[str, Any]) -> None:
-        message = received.get("message") or {}
-        command_id = str((message.get("attributes") or {}).get("commandId") or "")
+    def _take(self, messages: list[dict[str, Any]]) -> None:
+        """Hand in all messages, then acknowledge those that the journal has: the others come again."""
+        taken = [received for received in messages if self._hand_in(received.get("message") or {})]
+        if not taken:
+            return
+        ack_ids = [received.get("ackId") for received in taken]
+        self._post("acknowledge", {"ackIds": ack_ids}, self._rooms.timing.http_timeout)
+        for received in taken:
+            attributes = (received.get("message") or {}).get("attributes") or {}
+            self._rooms.observe(Step.CONFIRMED, str(attributes.get("commandId") or ""))
+
+    def _hand_in(self, message: dict[str, Any]) -> bool:
+        """Whether the message needs not come again."""
+        if self._rooms.stopping.is_set():
+            return False
         try:
             data = json.loads(base64.b64decode(message.get("data") or ""))
-        except ValueError:
+        except (ValueError, RecursionError):
             log("message_unreadable", "ERROR", subscription=self._subscription, messageId=message.get("messageId"))
-        else:
+            return True
+        try:
             self._inbox.receive(data)
-        self._post("acknowledge", {"ackIds": [received.get("ackId")]}, self._rooms.timing.http_timeout)
-        self._rooms.observe(Step.CONFIRMED, command_id)
+        except Exception as error:
+            log_exception("command_not_taken", error, messageId=message.get("messageId"))
+            return False
+        return True
 
     def _post(self, verb: str, body: dict[str, object], read: float) -> dict[str, Any]:
         if self._headers is None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from edge_agent.drivers.base import Driver, PrinterState, StatusReport
 from edge_agent.execution import Rooms
+from edge_agent.logs import log_exception
 from edge_agent.outbox import Kind
+from edge_agent.supervision import supervised
 from edge_agent.timestamps import render
 
 TICK_SECONDS = 0.5
@@ -30,23 +32,29 @@ class StatusReporter:
 
     def loop(self) -> None:
         """Report until the agent stops."""
-        while not self._rooms.stopping.is_set():
-            self._changed.wait(TICK_SECONDS)
-            self._changed.clear()
-            for driver in self._drivers:
-                driver.tick()
-                report = driver.status()
-                if report is not None and self._is_due(report, self._last[driver.serial]):
-                    self._put(driver, report)
+        supervised("status", self._rooms.stopping, self._step)
+
+    def _step(self) -> None:
+        self._changed.wait(TICK_SECONDS)
+        self._changed.clear()
+        for driver in self._drivers:
+            try:
+                self._look_at(driver)
+            except Exception as error:
+                log_exception("status_failed", error, printerSerial=driver.serial)
+
+    def _look_at(self, driver: Driver) -> None:
+        driver.tick()
+        report, last = driver.status(), self._last[driver.serial]
+        if report is not None and self._is_due(report, last):
+            self._put(driver, report)
+            last.material, last.at = report.material, self._rooms.clock.monotonic()
 
     def _is_due(self, report: StatusReport, last: _Last) -> bool:
         timing = self._rooms.timing
         now = self._rooms.clock.monotonic()
         interval = timing.status_printing if report.state in BUSY else timing.status_idle
-        if report.material == last.material and now - last.at < interval:
-            return False
-        last.material, last.at = report.material, now
-        return True
+        return report.material != last.material or now - last.at >= interval
 
     def _put(self, driver: Driver, report: StatusReport) -> None:
         body = {

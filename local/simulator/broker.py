@@ -27,6 +27,7 @@ class _Session:
         self.writer = writer
         self.topics: set[str] = set()
         self.was_half_open = False
+        self.is_ignored = False
 
     def send(self, packet: bytes) -> None:
         transport = self.writer.transport
@@ -111,6 +112,11 @@ class Broker:
                 abort(session.writer)
                 del self._sessions[client_id]
 
+    def ignore_requests(self, ignored: bool) -> None:
+        """Whether what the clients of now ask for vanishes; a new connection is heard in any case."""
+        for session in self._sessions.values():
+            session.is_ignored = ignored
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(packets.MalformedPacketError, TimeoutError):
             packet = await asyncio.wait_for(packets.read_packet(reader), _CONNECT_SECONDS)
@@ -167,7 +173,7 @@ class Broker:
                 message = packets.parse_publish(packet)
                 if message.qos:
                     session.send(packets.puback(message.packet_id))
-                if message.topic == self._request:
+                if message.topic == self._request and not session.is_ignored:
                     self._on_request(message.payload)
             case Kind.SUBSCRIBE:
                 wanted = packets.parse_subscribe(packet)

@@ -11,7 +11,7 @@ class Faults:
     silent: bool = False
     """Neither reports nor acknowledges; keeps the connection, still does what it is told."""
     ignore_commands: bool = False
-    """Reports go on, commands vanish without effect (a zombie session)."""
+    """Reports go on, commands on the connections of now vanish without effect (zombie sessions); new ones work."""
     half_open: bool = False
     """TCP is accepted, then nothing is ever answered; what clients send vanishes without effect."""
     refuse_password: bool = False

@@ -116,6 +116,8 @@ class Printer:
             raise ValueError("fault 'drop_connection' takes bool")
         was_half_open = self.faults.half_open
         self.faults.update(changes)
+        if "ignore_commands" in changes:
+            self.broker.ignore_requests(self.faults.ignore_commands)
         if self.faults.developer_mode and HMS_UNSIGNED in self.machine.hms:
             self.machine.hms.remove(HMS_UNSIGNED)
         if self.faults.half_open and not was_half_open:
@@ -190,7 +192,7 @@ class Printer:
     # Requests.
 
     def _take(self, payload: bytes) -> None:
-        if self.faults.half_open or self.faults.ignore_commands:
+        if self.faults.half_open:
             return
         try:
             message = json.loads(payload)

@@ -382,12 +382,18 @@ class TestFaults:
         assert printer.inspect()["nozzle_target"] == 200
 
     def test_ignored_commands(self, p1s: SimulatedPrinter) -> None:
-        p1s.set_faults(ignore_commands=True)
         with Client(p1s) as client:
+            client.wait(lambda m: m.get("msg") == 0)
+            before = p1s.inspect()["commands"]
+            p1s.set_faults(ignore_commands=True)
             number = client.ask("print", "gcode_line", param="M104 S200\n")
             client.until(lambda: number in client.acknowledged)
             client.until(lambda: len(client.reports()) > 5)
-        assert p1s.inspect()["commands"] == []
+            assert p1s.inspect()["commands"] == before
+        with Client(p1s) as again:
+            again.ask("print", "gcode_line", param="M104 S210\n")
+            again.reply("gcode_line")
+        assert p1s.inspect()["nozzle_target"] == 210
 
     def test_a_dropped_connection(self, p1s: SimulatedPrinter) -> None:
         with Client(p1s) as client:

@@ -32,7 +32,7 @@ class Ack:
 def ack(payload: Mapping[str, Any]) -> Ack:
     """Read the acknowledgement; `result` may be success or SUCCESS, fail or failed, an int, or missing."""
     result = payload.get("result")
-    reason = str(payload.get("reason") or "")
+    reason = str(payload.get("reason") or "").encode("utf-8", "replace").decode()
     code = payload.get("err_code")
     verify = (isinstance(code, int) and code in VERIFY_ERRORS) or "verify failed" in reason.lower()
     accepted: bool | None = None

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from edge_agent.command import Command
-from edge_agent.drivers.bambu.models import has_chamber_heater
+from edge_agent.drivers.bambu.models import has_chamber_heater, nozzle_limit
 from edge_agent.drivers.bambu.state import Picture
 from edge_agent.execution import Refused
 
@@ -20,7 +20,8 @@ FAN_TOLERANCE_PERCENT = 7.0
 
 SPEED_LEVELS = {1: 50, 2: 100, 3: 124, 4: 166}
 FAN_PORTS = {"part": "P1", "aux": "P2", "chamber": "P3"}
-BED_ONLY_HOMING = re.compile(r"^\s*(?:N\d+\s*)?G28(?=[^\n;]*Z)(?![^\n;]*[XY])", re.IGNORECASE | re.MULTILINE)
+BED_ONLY_HOMING = re.compile(r"(?<![A-Z])G\s*0*28(?!\d)(?=.*Z)(?!.*[XY])", re.IGNORECASE)
+GCODE_COMMENT = re.compile(r"\([^)]*\)|;.*")
 
 Model = TypeVar("Model", bound=BaseModel)
 Wanted = Callable[[Picture], bool]
@@ -59,7 +60,7 @@ class _Metadata(BaseModel):
 
 
 class _Temperatures(_Metadata):
-    nozzle_temp: Annotated[float, Field(ge=0, le=320)] | None = None
+    nozzle_temp: Annotated[float, Field(ge=0, le=350)] | None = None
     bed_temp: Annotated[float, Field(ge=0, le=120)] | None = None
     chamber_temp: Annotated[float, Field(ge=0, le=65)] | None = None
 
@@ -192,6 +193,8 @@ def _gcode(*lines: str) -> Request:
 def _temperatures(wish: _Temperatures, serial: str) -> Plan:
     if wish.chamber_temp is not None and not has_chamber_heater(serial):
         raise Refused("this printer has no chamber heater")
+    if wish.nozzle_temp is not None and wish.nozzle_temp > nozzle_limit(serial):
+        raise Refused(f"this printer's nozzle goes to {nozzle_limit(serial)} °C")
     lines: list[str] = []
     if wish.nozzle_temp is not None:
         lines.append(f"M104 S{wish.nozzle_temp:.0f}")
@@ -262,9 +265,11 @@ def _light(mode: str) -> Plan:
 
 
 def _custom(gcode: str) -> Plan:
-    if BED_ONLY_HOMING.search(gcode):
-        raise Refused("homing Z alone can drive the bed into the toolhead; use G28")
     lines = [line.strip() for line in gcode.splitlines() if line.strip()]
+    if any(ord(character) < ord(" ") and character != "\t" for line in lines for character in line):
+        raise Refused("the command's metadata is wrong: gcode: it holds control characters")
+    if any(BED_ONLY_HOMING.search(GCODE_COMMENT.sub("", line)) for line in lines):
+        raise Refused("homing Z alone can drive the bed into the toolhead; use G28")
     if not lines:
         raise Refused("the command's metadata is wrong: gcode: it is empty")
     return Plan(_gcode(*lines), "the printer accepted the G-code", None, repeatable=False)

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from edge_agent.drivers.bambu.state import Picture
 from edge_agent.drivers.bambu.tracking import Tracker
@@ -22,7 +22,17 @@ class JobDesk:
         self._rooms = rooms
         self._events = events
         self._book = JobBook(rooms.store, rooms.clock)
-        self._tracker = Tracker(serial, timedelta(seconds=rooms.timing.late_window), self._book.live(serial))
+        self._began, self._began_monotonic = rooms.clock.now(), rooms.clock.monotonic()
+        late, start = (timedelta(seconds=each) for each in (rooms.timing.late_window, rooms.timing.start_timeout))
+        job = self._book.live(serial)
+        if job is not None and job.published_at > self._began:
+            job = job.model_copy(update={"published_at": self._began})
+        self._tracker = Tracker(serial, late, start, job)
+        self._saved = job
+
+    def now(self) -> datetime:
+        """The time by which jobs are judged: it passes evenly, whatever is done to the machine's clock."""
+        return self._began + timedelta(seconds=self._rooms.clock.monotonic() - self._began_monotonic)
 
     @property
     def job(self) -> Job | None:
@@ -42,7 +52,27 @@ class JobDesk:
 
     def starting(self) -> bool:
         """Whether a start was sent that the printer does not show yet, and still may."""
-        return self._tracker.starting(self._rooms.clock.now(), timedelta(seconds=self._rooms.timing.start_timeout))
+        return self._tracker.starting(self.now())
+
+    def ending(self, picture: Picture) -> bool:
+        """Whether a job is no longer printed, and it is not known yet how it ended."""
+        job = self._tracker.job
+        return job is not None and job.phase is Phase.ACTIVE and not picture.active
+
+    def unwanted(self, picture: Picture) -> Job | None:
+        """The job in the picture, if a stop has ended it and the printer prints it all the same."""
+        job = self.known(picture.subtask_name) or self._tracker.job
+        return job if job is not None and self._tracker.is_unwanted(job, picture, self.now()) else None
+
+    def report_unwanted(self, job: Job) -> None:
+        """Tell the operator that a stopped job began late and is being stopped again."""
+        self._events.report(
+            "status_update",
+            "warning",
+            "the printer began a print that had been stopped; it is being stopped again",
+            print_job_id=job.print_job_id,
+            error_data={"reason": "began_after_stop", "commandId": job.stop_command_id},
+        )
 
     def shows(self, picture: Picture, job: Job) -> bool:
         """Whether the picture is of this job."""
@@ -76,22 +106,23 @@ class JobDesk:
     def see(self, picture: Picture, first: bool) -> None:
         """A new picture."""
         with self._changing():
-            self._tracker.see(picture, first, self._rooms.clock.now())
+            self._tracker.see(picture, first, self.now())
 
     def tick(self) -> None:
         """Time passes."""
         with self._changing():
-            self._tracker.tick(self._rooms.clock.now())
+            self._tracker.tick(self.now())
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
         with self.gate:
-            before = self._tracker.job
             yield
             job, events = self._tracker.job, self._tracker.events
-            if job is before and not events:
+            if job is self._saved and not events:
                 return
             with self._rooms.store.transaction():
+                for changed in {event.job.marker: event.job for event in events if event.job.is_ours}.values():
+                    self._book.save(changed)
                 if job is not None and job.is_ours:
                     self._book.save(job)
                 for event in events:
@@ -103,6 +134,7 @@ class JobDesk:
                         error_data=event.error_data,
                         status_data={"fileName": event.job.file_name} if event.job.file_name else None,
                     )
+            self._saved = job
             events.clear()
 
 

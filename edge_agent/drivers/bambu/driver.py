@@ -11,6 +11,7 @@ from edge_agent.drivers.bambu.effects import Effects
 from edge_agent.drivers.bambu.hms import decode
 from edge_agent.drivers.bambu.hms_watch import HmsWatch
 from edge_agent.drivers.bambu.models import has_chamber_sensor
+from edge_agent.drivers.bambu.recall import Recall
 from edge_agent.drivers.bambu.session import Session
 from edge_agent.drivers.bambu.starts import Starts
 from edge_agent.drivers.bambu.state import Picture
@@ -37,7 +38,9 @@ class BambuDriver:
         contact = Contact(self._session, clock, timing.ack_timeout)
         self._effects = Effects(printer.serial, self._session, contact, self._desk, timing, clock)
         self._starts = Starts(printer, self._session, contact, self._desk, timing, clock)
-        self._stops = Stops(self._session, contact, self._desk, timing, clock)
+        urgent = Contact(self._session, clock, timing.stop_repeat)
+        self._stops = Stops(self._session, urgent, self._desk, timing, clock)
+        self._recall = Recall(self._session, self._desk, timing, clock)
         self._reported_state = ""
         self._unready_since: float | None = clock.monotonic()
 
@@ -46,8 +49,12 @@ class BambuDriver:
         self._session.start()
 
     def stop(self) -> None:
-        """Say goodbye to the printer."""
+        """Begin to say goodbye to the printer; returns at once."""
         self._session.stop()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the goodbye, at most so long."""
+        self._session.join(seconds)
 
     def perform(self, run: Run) -> Outcome:
         """Carry out the run's command."""
@@ -63,6 +70,7 @@ class BambuDriver:
         """Let the tracker see the time."""
         if self._session.ready:
             self._desk.tick()
+            self._recall.tick()
 
     def status(self) -> StatusReport | None:
         """The printer's status; a short break in the connection does not make it offline."""

@@ -1,14 +1,16 @@
 """Commands with one request: send it, and believe only the printer's own report."""
 
+from dataclasses import replace
+
 from edge_agent.command import Outcome, completed, failed, unknown
 from edge_agent.config import Timing
 from edge_agent.drivers.bambu.acks import DEVELOPER_MODE_ADVICE
 from edge_agent.drivers.bambu.commands import Plan, plan
 from edge_agent.drivers.bambu.contact import SLICE_SECONDS, Contact
 from edge_agent.drivers.bambu.desk import JobDesk
-from edge_agent.drivers.bambu.hms import VERIFY_FAILED
+from edge_agent.drivers.bambu.link import Ticket
 from edge_agent.drivers.bambu.sent import Sent, send
-from edge_agent.drivers.bambu.session import NotConnected, Session, Ticket
+from edge_agent.drivers.bambu.session import NotConnected, Session
 from edge_agent.execution import Run
 from edge_agent.steps import Step
 from edge_agent.timestamps import Clock
@@ -41,21 +43,34 @@ class Effects:
             if todo.wanted is not None and todo.wanted(self._session.picture):
                 run.reach(Step.EFFECT_SEEN)
                 return completed(todo.done)
-        run.authorise()
-        if todo.already and todo.wanted is not None and todo.wanted(self._session.picture):
-            run.remember_executed()
-            return completed(f"{todo.done} (it was so already)")
+        with self._desk.gate:
+            run.authorise()
+            if self._unsettled():
+                todo = replace(todo, settles=True)
+            elif todo.already and self._shows(todo):
+                run.remember_executed()
+                return completed(f"{todo.done} (it was so already)")
+        if self._obstacle(todo) is not None and self._desk.starting():
+            self._session.wait(lambda: self._session.picture.active, self._timing.late_window)
         obstacle = self._obstacle(todo)
         if obstacle is not None:
             return failed(obstacle)
         run.intend()
         return self._carry_out(run, todo)
 
+    def _unsettled(self) -> bool:
+        """Whether the report may still be about to change because of something sent a moment ago."""
+        return self._clock.monotonic() - self._session.last_unsettled < 2 * self._timing.home_settle
+
+    def _shows(self, todo: Plan) -> bool:
+        return todo.wanted is not None and todo.wanted(self._session.picture)
+
     def _obstacle(self, todo: Plan) -> str | None:
-        obstacle = todo.obstacle(self._session.picture)
-        if obstacle is not None and self._desk.starting():
-            self._session.wait(lambda: self._session.picture.active, self._timing.late_window)
-            obstacle = todo.obstacle(self._session.picture)
+        """What is in the way now; a start that was sent and is not shown yet counts as a print."""
+        picture = self._session.picture
+        obstacle = todo.obstacle(picture)
+        if obstacle is None and self._desk.starting():
+            obstacle = todo.obstacle(replace(picture, gcode_state="PREPARE"))
         return obstacle
 
     def _carry_out(self, run: Run, todo: Plan) -> Outcome:
@@ -66,6 +81,9 @@ class Effects:
             self._contact.fresh(run, deadline - self._clock.monotonic())
             try:
                 with self._desk.gate:
+                    obstacle = self._obstacle(todo)
+                    if obstacle is not None:
+                        return failed(obstacle)
                     run.publishing()
                     ticket = send(run, self._session, todo.request)
             except NotConnected:
@@ -78,10 +96,10 @@ class Effects:
                 return outcome
             if not todo.repeatable:
                 return unknown("the printer did not acknowledge the command; whether it acted cannot be seen")
-        if VERIFY_FAILED in self._session.picture.hms:
-            return failed(DEVELOPER_MODE_ADVICE)
         if run.overtaken():
             return failed("superseded by a later command")
+        if self._session.picture.refuses_unsigned:
+            return failed(DEVELOPER_MODE_ADVICE)
         return failed(f"the printer did not show the effect within {limit:.0f} s")
 
     def _watch(self, run: Run, todo: Plan, ticket: Ticket, deadline: float, *, last: bool) -> Outcome | None:
@@ -92,23 +110,45 @@ class Effects:
             refusal = sent.note()
             if refusal is not None:
                 return failed(refusal)
-            if self._is_done(todo, sent):
+            if self._is_done(todo, sent, sent_at):
+                if todo.wanted is not None:
+                    self._session.settled(ticket)
                 run.reach(Step.EFFECT_SEEN)
                 return completed(todo.done)
             now = self._clock.monotonic()
             deaf = not sent.acknowledged and now - sent_at >= self._timing.ack_timeout
             if deaf and not last:
                 self._session.reconnect()
-            if sent.lost or now >= deadline or run.overtaken() or (deaf and not (last and todo.repeatable)):
+            looks_on = self._looks_on(todo, sent, last=last)
+            undone = todo.repeatable and todo.settles and self._is_settled(sent, sent_at)
+            if now >= deadline or run.overtaken() or ((deaf or sent.lost or undone) and not looks_on):
                 return self._late(todo, sent)
-            self._session.wait(lambda: sent.has_news or sent.lost or self._is_done(todo, sent), SLICE_SECONDS)
+            self._session.wait(
+                lambda: (
+                    sent.has_news
+                    or (sent.lost and not self._looks_on(todo, sent, last=last))
+                    or self._is_done(todo, sent, sent_at)
+                ),
+                SLICE_SECONDS,
+            )
 
-    def _is_done(self, todo: Plan, sent: Sent) -> bool:
+    def _looks_on(self, todo: Plan, sent: Sent, *, last: bool) -> bool:
+        """Whether it will not be sent again: then the effect is looked for to the end, also over a new connection."""
+        return last if todo.repeatable else sent.acknowledged
+
+    def _is_done(self, todo: Plan, sent: Sent, sent_at: float) -> bool:
         if not todo.repeatable and not sent.acknowledged:
             return False
-        if todo.settles and self._clock.monotonic() - sent.acknowledged_at < self._timing.home_settle:
+        if todo.wanted is None:
+            return True
+        if (todo.settles and not self._is_settled(sent, sent_at)) or (sent.lost and not self._session.ready):
             return False
-        return todo.wanted is None or todo.wanted(self._session.picture)
+        return todo.wanted(self._session.picture)
+
+    def _is_settled(self, sent: Sent, sent_at: float) -> bool:
+        """Whether the report is about what was sent, not about what was sent before it."""
+        heard_at = sent.acknowledged_at if sent.acknowledged else sent_at + self._timing.ack_timeout
+        return self._clock.monotonic() - heard_at >= self._timing.home_settle
 
     def _late(self, todo: Plan, sent: Sent) -> Outcome | None:
         """No effect in time. What was acknowledged, and can show its effect, has failed to have it."""

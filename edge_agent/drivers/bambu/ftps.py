@@ -3,7 +3,8 @@
 import ftplib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +16,7 @@ from edge_agent.logs import log
 BLOCK = 64 * 1024
 UNWRAP_SECONDS = 5.0
 DATA_SECONDS = 60.0
+NO_SUCH_FILE = "550"
 
 
 class UploadFailed(Exception):
@@ -28,7 +30,7 @@ class _ImplicitFtps(ftplib.FTP_TLS):
         """Connect, shake hands and read the greeting."""
         self.host, self.port, self.timeout = host, port, timeout
         plain = socket.create_connection((host, port), timeout)
-        self.af = plain.family
+        self.af, self.sock = plain.family, plain
         self.sock = self.context.wrap_socket(plain)
         self.file = self.sock.makefile("r", encoding=self.encoding)
         self.welcome = self.getresp()
@@ -97,24 +99,33 @@ def _remove(printer: PrinterConfig, name: str) -> None:
         log("partial_file_left", "WARNING", name=name, reason=str(error))
 
 
-def _login(printer: PrinterConfig) -> _ImplicitFtps:
+@contextmanager
+def _passing() -> Iterator[None]:
+    """What passes by itself, a closed connection or a temporary reply (4xx), is an OSError: worth another attempt."""
     try:
-        ftp = _ImplicitFtps(context=printer_context(printer.serial, printer.ca_file))
-        ftp.open(printer.address, printer.ftps_port, DATA_SECONDS)
+        yield
+    except EOFError as error:
+        raise OSError("the printer closed the file connection") from error
+    except (ftplib.error_temp, ftplib.error_proto, ftplib.error_reply) as error:
+        raise OSError(str(error)) from error
+
+
+def _login(printer: PrinterConfig) -> _ImplicitFtps:
+    ftp = _ImplicitFtps(context=printer_context(printer.serial, printer.ca_file))
+    try:
+        with _passing():
+            ftp.open(printer.address, printer.ftps_port, DATA_SECONDS)
+            ftp.login("bblp", printer.access_code, secure=False)
+            ftp.prot_p()
+            ftp.voidcmd("TYPE I")
     except ssl.SSLCertVerificationError as error:
+        ftp.close()
         raise UploadFailed(
             f"the printer's certificate is not that of {printer.serial}: {error.verify_message}"
         ) from None
-    try:
-        ftp.login("bblp", printer.access_code, secure=False)
-        ftp.prot_p()
-        ftp.voidcmd("TYPE I")
     except ftplib.error_perm as error:
         ftp.close()
         raise UploadFailed(f"the printer refused the access code for files: {error}") from None
-    except ftplib.Error as error:
-        ftp.close()
-        raise OSError(str(error)) from None
     except BaseException:
         ftp.close()
         raise
@@ -124,8 +135,9 @@ def _login(printer: PrinterConfig) -> _ImplicitFtps:
 def _store(ftp: _ImplicitFtps, source: Path, name: str, check: Callable[[], None], reply_seconds: float) -> str | None:
     """Send the file; what the printer or the line complained of, if anything. Refused before data: UploadFailed."""
     try:
-        data = ftp.transfercmd(f"STOR {name}")
-    except ftplib.Error as error:
+        with _passing():
+            data = ftp.transfercmd(f"STOR {name}")
+    except ftplib.error_perm as error:
         raise UploadFailed(f"the printer refused the file: {error}") from None
     broken: str | None = None
     try:
@@ -158,12 +170,14 @@ def _say_end(data: socket.socket) -> None:
 
 
 def _size(ftp: _ImplicitFtps, name: str) -> int | None:
+    """The size of the file, None where there is none."""
     try:
-        return ftp.size(name)
-    except ftplib.Error:
-        return None
-    except EOFError as error:
-        raise OSError("the printer closed the file connection") from error
+        with _passing():
+            return ftp.size(name)
+    except ftplib.error_perm as error:
+        if str(error).startswith(NO_SUCH_FILE):
+            return None
+        raise UploadFailed(f"the printer does not tell the file's size: {error}") from None
 
 
 def _delete(ftp: _ImplicitFtps, name: str) -> None:

@@ -1,7 +1,8 @@
 """One sent request on its way: notes the broker's confirmation and the printer's acknowledgement as they come."""
 
 from edge_agent.drivers.bambu.commands import Request
-from edge_agent.drivers.bambu.session import Session, Ticket
+from edge_agent.drivers.bambu.link import Ticket
+from edge_agent.drivers.bambu.session import Session
 from edge_agent.execution import Run
 from edge_agent.steps import Step
 from edge_agent.timestamps import Clock

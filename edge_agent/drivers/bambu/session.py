@@ -10,7 +10,6 @@ import ssl
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -20,48 +19,29 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent import backoff
 from edge_agent.config import PrinterConfig, Timing
-from edge_agent.drivers.bambu.acks import Ack, ack
+from edge_agent.drivers.bambu.acks import ack
 from edge_agent.drivers.bambu.commands import Request
 from edge_agent.drivers.bambu.identity import printer_context
+from edge_agent.drivers.bambu.link import Link, Ticket
 from edge_agent.drivers.bambu.merge import is_full, merge
 from edge_agent.drivers.bambu.state import Picture, picture
 from edge_agent.logs import log, log_exception
+from edge_agent.supervision import supervised
 
 KEEPALIVE_SECONDS = 30
 STEADY_SECONDS = 10.0
 """A connection that lasts longer was no failure: the next attempt follows at once."""
 FIRST_SEQUENCE_ID, LAST_SEQUENCE_ID = 30_000, 2_000_000_000
 WRONG_CODE_REASONS = frozenset({"Bad user name or password", "Not authorized"})
+UNSETTLED_SECONDS = 60.0
+"""How long at most a request without a visible effect is remembered."""
+COMPLAINT_SECONDS = 60.0
+"""How often at most unreadable reports are logged."""
 PUSHALL = {"command": "pushall", "version": 1, "push_target": 1}
 
 
 class NotConnected(Exception):
     """There is no connection; nothing was sent."""
-
-
-@dataclass(slots=True)
-class Ticket:
-    """One sent request. `confirmed`: the broker has it. `ack`: what the printer answered."""
-
-    section: str
-    command: str
-    sequence_id: str
-    link: "Link"
-    confirmed: bool = False
-    ack: Ack | None = None
-
-
-@dataclass(slots=True)
-class Link:
-    """One connection's life: `ended` for us, then `closed` by the client."""
-
-    client: Client
-    ready: bool = False
-    ended: bool = False
-    closed: threading.Event = field(default_factory=threading.Event)
-    refused: str | None = None
-    in_flight: dict[int, Ticket] = field(default_factory=dict)
-    confirmed: set[int] = field(default_factory=set)
 
 
 class Session:
@@ -90,17 +70,25 @@ class Session:
         self._next_id = random.randint(FIRST_SEQUENCE_ID, LAST_SEQUENCE_ID // 2)  # noqa: S311 (not a secret)
         self._last_frame = monotonic()
         self._last_pushall = monotonic()
-        self._thread = threading.Thread(target=self._keep, name=f"{printer.serial}-session", daemon=True)
+        self._unsettled = {"": monotonic()}
+        self._last_inactive = float("-inf")
+        self._last_complaint = float("-inf")
+        self._failures = 0
+        name = f"{printer.serial}-session"
+        self._thread = threading.Thread(target=supervised, args=(name, stopping, self._live), name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to connect."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Send DISCONNECT, wait for it a second at most."""
+        """Begin to say goodbye; returns at once."""
         with self.changed:
             self.changed.notify_all()
-        self._thread.join(1.5)
+
+    def join(self, seconds: float) -> None:
+        """Wait until DISCONNECT has been sent, at most so long."""
+        self._thread.join(max(seconds, 0.0))
 
     @property
     def ready(self) -> bool:
@@ -123,6 +111,22 @@ class Session:
         """When the printer last reported, on the monotonic clock."""
         return self._last_frame
 
+    @property
+    def last_inactive(self) -> float:
+        """When the printer last reported that no job occupies it, on the monotonic clock."""
+        return self._last_inactive
+
+    @property
+    def last_unsettled(self) -> float:
+        """When the last request was sent that the report is not known to show; at first when the session was made."""
+        with self.changed:
+            return max(self._unsettled.values(), default=float("-inf"))
+
+    def settled(self, ticket: Ticket) -> None:
+        """The report shows what was asked for."""
+        with self.changed:
+            self._unsettled.pop(ticket.sequence_id, None)
+
     def wait(self, seen: Callable[[], bool], seconds: float) -> bool:
         """Wait until `seen` holds; False when it does not within `seconds` or the agent stops."""
         deadline = self._monotonic() + seconds
@@ -143,6 +147,9 @@ class Session:
             sequence_id = self._sequence_id()
             ticket = Ticket(request.section, request.command, sequence_id, link)
             self._tickets[request.section, request.command, sequence_id] = ticket
+            now = self._monotonic()
+            self._unsettled = {each: at for each, at in self._unsettled.items() if now - at < UNSETTLED_SECONDS}
+            self._unsettled[sequence_id] = now
         # Outside the lock: paho calls on_publish under a lock that its publish also takes.
         body = {request.section: {"sequence_id": sequence_id, "command": request.command, **request.fields}}
         info = link.client.publish(self._request_topic, json.dumps(body), qos=1)
@@ -189,33 +196,30 @@ class Session:
         body = {"pushing": {"sequence_id": self._sequence_id(), **PUSHALL}}
         link.client.publish(self._request_topic, json.dumps(body), qos=0)
 
-    def _keep(self) -> None:
-        failures = 0
-        while not self._stopping.is_set():
-            link = self._connect()
-            if link is not None and link.ready:
+    def _live(self) -> None:
+        """One connection from its making to its end, and the pause that follows it."""
+        link = Link(self._client())
+        self._bind(link)
+        self._failures += 1
+        try:
+            if self._connect(link):
                 log("printer_connected", printerSerial=self._printer.serial)
                 since = self._monotonic()
                 self._watch(link)
                 if self._monotonic() - since > STEADY_SECONDS:
-                    failures = 0
+                    self._failures = 1
                 log("printer_disconnected", "WARNING", printerSerial=self._printer.serial)
-            if link is not None:
-                self._close(link)
-            if link is not None and link.refused is not None:
-                log("printer_refused", "ERROR", printerSerial=self._printer.serial, reason=link.refused)
-                self._pause(self._timing.refused_retry)
-                continue
-            failures += 1
-            if failures > 1:
-                first, ceiling = self._timing.retry_first, self._timing.retry_ceiling
-                self._pause(backoff.delay(failures - 1, first=first, ceiling=ceiling))
+        finally:
+            self._close(link)
+        timing = self._timing
+        if link.refused is not None:
+            log("printer_refused", "ERROR", printerSerial=self._printer.serial, reason=link.refused)
+            self._stopping.wait(timing.refused_retry)
+        elif self._failures > 1:
+            delay = backoff.delay(self._failures - 1, first=timing.retry_first, ceiling=timing.retry_ceiling)
+            self._stopping.wait(delay)
 
-    def _pause(self, seconds: float) -> None:
-        self._stopping.wait(seconds)
-
-    def _connect(self) -> Link | None:
-        printer = self._printer
+    def _client(self) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"printpipe-{uuid.uuid4().hex[:12]}",
@@ -223,25 +227,33 @@ class Session:
             protocol=MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
         )
-        link = Link(client)
         client.connect_timeout = self._timing.connect_timeout
         client.max_inflight_messages = 1000
-        client.username_pw_set("bblp", printer.access_code)
-        self._bind(link)
+        client.username_pw_set("bblp", self._printer.access_code)
+        return client
+
+    def _connect(self, link: Link) -> bool:
+        """Whether the printer let us in."""
+        printer, client = self._printer, link.client
         try:
             client.tls_set_context(printer_context(printer.serial, printer.ca_file))
+        except OSError as error:
+            log("ca_file_unusable", "ERROR", printerSerial=printer.serial, path=str(printer.ca_file), reason=str(error))
+            return False
+        try:
             client.connect(printer.address, printer.mqtt_port, keepalive=KEEPALIVE_SECONDS)
+            link.harden(self._timing.ack_timeout)
+            client.loop_start()
         except ssl.SSLCertVerificationError as error:
             log("printer_not_verified", "ERROR", printerSerial=printer.serial, reason=error.verify_message)
-            return None
+            return False
         except (OSError, ValueError) as error:
             log("printer_unreachable", "DEBUG", printerSerial=printer.serial, reason=str(error))
-            return None
-        client.loop_start()
+            return False
         with self.changed:
             self._link = link
         self.wait(lambda: link.ready or link.ended, self._timing.connect_timeout)
-        return link
+        return link.ready
 
     def _bind(self, link: Link) -> None:
         def on_connect(
@@ -310,27 +322,37 @@ class Session:
 
     def _close(self, link: Link) -> None:
         with self.changed:
-            link.ended = True
+            was_given_up, link.ended = link.ended, True
             if self._link is link:
                 self._link = None
             self.changed.notify_all()
-        connection = link.client.socket()
-        link.client.disconnect()
-        if connection is not None and not link.closed.wait(1.0):
-            connection.close()
+        if self._stopping.is_set() and not was_given_up:
+            link.say_goodbye()
+        else:
+            link.reset()
 
     def _receive(self, payload: bytes | bytearray) -> None:
+        """Take what the printer says; nothing that it can say ends the connection's thread."""
         try:
             message = json.loads(payload.decode("utf-8", errors="replace"))
-        except ValueError:
-            return
-        for section, content in message.items() if isinstance(message, dict) else ():
-            if not isinstance(content, dict):
-                continue
-            if section == "print" and content.get("command") == "push_status":
-                self._frame(content)
-            else:
-                self._answer(section, content)
+            for section, content in message.items() if isinstance(message, dict) else ():
+                if not isinstance(content, dict):
+                    continue
+                if section == "print" and content.get("command") == "push_status":
+                    self._frame(content)
+                else:
+                    self._answer(section, content)
+        except Exception as error:
+            now = self._monotonic()
+            if now - self._last_complaint >= COMPLAINT_SECONDS:
+                self._last_complaint = now
+                log(
+                    "report_unreadable",
+                    "WARNING",
+                    printerSerial=self._printer.serial,
+                    kind=type(error).__name__,
+                    reason=str(error)[:200],
+                )
 
     def _answer(self, section: str, content: Mapping[str, Any]) -> None:
         with self.changed:
@@ -341,23 +363,27 @@ class Session:
                 self.changed.notify_all()
 
     def _frame(self, frame: Mapping[str, Any]) -> None:
-        first = False
         with self.changed:
             self._last_frame = self._monotonic()
-            if is_full(frame):
-                first = self._raw is None
-                replaces = self._raw is None or "msg" in frame
-                self._raw = dict(frame) if replaces else merge(self._raw or {}, frame)
-                self._full_frames += 1
-            elif self._raw is None:
+            raw = self._merged(frame)
+            if raw is None:
                 return
-            else:
-                self._raw = merge(self._raw, frame)
-            self._picture = picture(self._raw)
-            seen = self._picture
+            first = self._raw is None
+            seen = picture(raw)
+            self._raw, self._picture = raw, seen
+            if is_full(frame):
+                self._full_frames += 1
+            if not seen.active:
+                self._last_inactive = self._last_frame
         try:
             self.on_picture(seen, first)
         except Exception as error:
             log_exception("report_not_processed", error, printerSerial=self._printer.serial)
         with self.changed:
             self.changed.notify_all()
+
+    def _merged(self, frame: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The whole picture with this frame; None before the first full one."""
+        if is_full(frame) and (self._raw is None or "msg" in frame):
+            return dict(frame)
+        return None if self._raw is None else merge(self._raw, frame)

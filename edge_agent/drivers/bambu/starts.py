@@ -17,9 +17,10 @@ from edge_agent.drivers.bambu.commands import Request, StartOptions, start_3mf, 
 from edge_agent.drivers.bambu.contact import SLICE_SECONDS, Contact
 from edge_agent.drivers.bambu.desk import SENT_PHASES, JobDesk
 from edge_agent.drivers.bambu.ftps import UploadFailed, size_on_printer, upload
-from edge_agent.drivers.bambu.hms import START_ERRORS, VERIFY_FAILED, error_text
+from edge_agent.drivers.bambu.hms import START_ERRORS, error_text
+from edge_agent.drivers.bambu.link import Ticket
 from edge_agent.drivers.bambu.sent import Sent, send
-from edge_agent.drivers.bambu.session import NotConnected, Session, Ticket
+from edge_agent.drivers.bambu.session import NotConnected, Session
 from edge_agent.drivers.bambu.stops import CANCELLED
 from edge_agent.execution import Refused, Run
 from edge_agent.files import LocalFile
@@ -97,6 +98,7 @@ class Starts:
         """Everything that has no effect: the printer is free, the file is good and on the printer."""
         self._contact.fresh(run, self._timing.printer_wait)
         run.authorise()
+        self._await_end_of_last(run)
         self._refuse_if_busy(run)
         local, _ = run.file()
         if who.extension == ".gcode":
@@ -107,10 +109,18 @@ class Starts:
         self._bring(run, local, who.file_name)
         return request
 
+    def _await_end_of_last(self, run: Run) -> None:
+        """What ended the last job shows a little after its end; until then it is not forgotten for the next one."""
+        deadline = self._clock.monotonic() + 2 * self._timing.late_window
+        while self._desk.ending(self._session.picture) and self._clock.monotonic() < deadline:
+            run.check()
+            self._session.wait(lambda: not self._desk.ending(self._session.picture), SLICE_SECONDS)
+
     def _refuse_if_busy(self, run: Run) -> None:
         picture, job = self._session.picture, self._desk.live_job
         wanted = run.command.print_job_id
-        if job is not None and wanted is not None and job.print_job_id == wanted:
+        pending = job is not None and (job.phase is Phase.ACTIVE or self._desk.starting())
+        if job is not None and pending and wanted is not None and job.print_job_id == wanted:
             raise Refused("this job was sent to the printer before")
         if picture.active:
             raise Refused(f"the printer is busy: {picture.state} {picture.subtask_name or picture.gcode_file}".rstrip())
@@ -142,6 +152,7 @@ class Starts:
         """Send the request, once. Only a send that provably did not happen is tried again."""
         while True:
             self._contact.fresh(run, self._timing.printer_wait)
+            self._await_end_of_last(run)
             with self._desk.gate:
                 self._refuse_if_busy(run)
                 run.publishing()
@@ -154,7 +165,7 @@ class Starts:
                         command_id=command.command_id,
                         print_job_id=command.print_job_id,
                         file_name=start_options(command).file_name,
-                        published_at=self._clock.now(),
+                        published_at=self._desk.now(),
                         layer_before=picture.layer,
                     )
                 )
@@ -182,7 +193,7 @@ class Starts:
             if outcome is not None:
                 return outcome
             self._session.wait(lambda: sent.has_news or self._is_news_of(who), SLICE_SECONDS)
-        if not sent.acknowledged and VERIFY_FAILED in self._session.picture.hms:
+        if not sent.acknowledged and self._session.picture.refuses_unsigned:
             self._desk.refuse()
             return failed(DEVELOPER_MODE_ADVICE)
         return unknown(
@@ -241,7 +252,7 @@ class Starts:
     def _settling(self, who: Identity) -> float:
         """Seconds until a job that was sent would have shown itself, counted from the send and from now."""
         job = self._desk.known(who.marker)
-        age = 0.0 if job is None else (self._clock.now() - job.published_at).total_seconds()
+        age = 0.0 if job is None else (self._desk.now() - job.published_at).total_seconds()
         return self._timing.late_window + min(max(self._timing.late_window - age, 0.0), self._timing.late_window)
 
     def _is_news_of(self, who: Identity) -> bool:

@@ -1,14 +1,18 @@
 """The normal form of a printer's merged picture: typed, in °C, seconds and percent."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edge_agent.drivers.bambu.hms import VERIFY_FAILED
 from edge_agent.drivers.base import PrinterState
 
 ACTIVE = frozenset({"PREPARE", "SLICING", "RUNNING", "PAUSE"})
 DEVELOPER_MODE_BIT = 0x20000000
 INTERNAL_SUBTASKS = ("auto_cali_for_user", "auto_pa_line_calib_mode", "auto_filament_cali")
+LARGEST = 2**63
+WORD = 0xFFFFFFFF
 NO_ERROR: tuple[tuple[int, int], ...] = ()
 
 _STATES: dict[str, PrinterState] = {
@@ -64,6 +68,11 @@ class Picture:
         return _STATES.get(self.gcode_state, "unknown")
 
     @property
+    def refuses_unsigned(self) -> bool:
+        """Whether the printer hints that Developer Mode is off; an acknowledgement is the authority."""
+        return self.signature_required is True or VERIFY_FAILED in self.hms
+
+    @property
     def internal_job(self) -> bool:
         """Whether what runs is the printer's own (calibration), not a customer's job."""
         return self.print_type == "system" or self.subtask_name.startswith(INTERNAL_SUBTASKS)
@@ -78,7 +87,7 @@ def picture(raw: Mapping[str, Any]) -> Picture:
     home_flag, fun = _integer(raw.get("home_flag")), raw.get("fun")
     remaining = _integer(raw.get("mc_remaining_time"))
     return Picture(
-        gcode_state=str(raw.get("gcode_state") or "UNKNOWN").upper(),
+        gcode_state=_text(raw.get("gcode_state") or "UNKNOWN").upper(),
         percent=_integer(raw.get("mc_percent")),
         remaining_seconds=None if remaining is None else remaining * 60,
         layer=_integer(raw.get("layer_num")) or 0,
@@ -89,11 +98,11 @@ def picture(raw: Mapping[str, Any]) -> Picture:
         nozzle_target=_number(raw.get("nozzle_target_temper")),
         chamber=_first(_number(raw.get("chamber_temper")), chamber),
         chamber_target=_first(_number(raw.get("chamber_target_temper")), chamber_target),
-        subtask_name=str(raw.get("subtask_name") or ""),
-        subtask_id=str(raw.get("subtask_id") or ""),
-        gcode_file=str(raw.get("gcode_file") or ""),
-        print_type=str(raw.get("print_type") or ""),
-        print_error=_integer(raw.get("print_error")) or 0,
+        subtask_name=_text(raw.get("subtask_name")),
+        subtask_id=_text(raw.get("subtask_id")),
+        gcode_file=_text(raw.get("gcode_file")),
+        print_type=_text(raw.get("print_type")),
+        print_error=(_integer(raw.get("print_error")) or 0) & WORD,
         hms=_hms(raw.get("hms")),
         speed_level=_integer(raw.get("spd_lvl")),
         speed_percent=_integer(raw.get("spd_mag")),
@@ -109,14 +118,20 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) and abs(number) < LARGEST else None
 
 
 def _integer(value: Any) -> int | None:
     number = _number(value)
-    return None if number is None or number != number or abs(number) == float("inf") else int(number)
+    return None if number is None else int(number)
+
+
+def _text(value: Any) -> str:
+    """Text that every program can write on: the halves of cut characters are replaced."""
+    return str(value or "").encode("utf-8", "replace").decode()
 
 
 def _first(*values: float | None) -> float | None:
@@ -137,7 +152,7 @@ def _packed(raw: Mapping[str, Any], path: tuple[str, ...]) -> tuple[float | None
 def _hms(value: Any) -> tuple[tuple[int, int], ...]:
     entries = value if isinstance(value, list) else []
     pairs = ((_integer(item.get("attr")), _integer(item.get("code"))) for item in entries if isinstance(item, Mapping))
-    return tuple((attr, code) for attr, code in pairs if attr is not None and code is not None)
+    return tuple((attr & WORD, code & WORD) for attr, code in pairs if attr is not None and code is not None)
 
 
 def _fans(raw: Mapping[str, Any]) -> dict[str, float]:

@@ -5,8 +5,9 @@ from edge_agent.config import Timing
 from edge_agent.drivers.bambu.commands import STOP
 from edge_agent.drivers.bambu.contact import SLICE_SECONDS, Contact
 from edge_agent.drivers.bambu.desk import SENT_PHASES, JobDesk
+from edge_agent.drivers.bambu.link import Ticket
 from edge_agent.drivers.bambu.sent import Sent, send
-from edge_agent.drivers.bambu.session import NotConnected, Session, Ticket
+from edge_agent.drivers.bambu.session import NotConnected, Session
 from edge_agent.execution import Run
 from edge_agent.steps import Step
 from edge_agent.timestamps import Clock
@@ -35,6 +36,7 @@ class Stops:
             self._contact.read_back()
         deadline = self._clock.monotonic() + self._timing.effect_timeout
         target = run.progress.get("target")
+        sent_at = float("-inf")
         intended = False
         while self._clock.monotonic() < deadline:
             began = self._clock.monotonic()
@@ -45,16 +47,20 @@ class Stops:
                 self._cancel_ongoing(run, wanted_job)
                 if not self._is_busy():
                     return self._nothing_left(run, sent=target is not None)
-                if target is not None and self._is_another(target):
+                if target is not None and self._is_another(target, sent_at):
                     return completed("the print had ended")
                 other = self._other_job(wanted_job)
                 if other is not None:
                     return failed(other)
                 if not intended:
                     intended = True
-                    target = self._session.picture.subtask_name if self._session.picture.active else ""
+                    sent_at = self._clock.monotonic()
+                    target = self._target()
                     run.note(target=target)
                     run.intend()
+                elif target != self._target():
+                    target = self._target()
+                    run.note(target=target)
                 ticket = self._send(run)
             if ticket is None:
                 continue
@@ -90,9 +96,15 @@ class Stops:
     def _is_busy(self) -> bool:
         return self._session.picture.active or self._desk.starting()
 
-    def _is_another(self, target: str) -> bool:
+    def _target(self) -> str:
         picture = self._session.picture
-        return bool(target) and picture.active and picture.subtask_name != target
+        return picture.subtask_name if picture.active else ""
+
+    def _is_another(self, target: str, sent_at: float) -> bool:
+        """Whether the job in the picture began after the stop: a name alone may be late, or be corrected."""
+        picture = self._session.picture
+        ended = self._session.last_inactive > sent_at
+        return ended and bool(target) and picture.active and picture.subtask_name != target
 
     def _other_job(self, wanted_job: str | None) -> str | None:
         """Why the stop is not for what the printer is doing, if it is for one job only."""
@@ -124,6 +136,8 @@ class Stops:
             self._session.wait(
                 lambda: sent.has_news or sent.lost or (sent.published and not self._is_busy()), SLICE_SECONDS
             )
+        if not sent.acknowledged and self._is_busy():
+            self._session.reconnect()
         if not self._session.picture.active and self._desk.starting():
             self._give_up_when_late()
         return None
@@ -132,6 +146,6 @@ class Stops:
         """A stopped start that the printer has not shown within the late window never will be shown."""
         job = self._desk.live_job
         if job is not None and job.stop_command_id is not None:
-            now = self._clock.now()
+            now = self._desk.now()
             if (now - job.published_at).total_seconds() >= self._timing.late_window:
                 self._desk.give_up()

@@ -35,6 +35,8 @@ class Tracker:
 
     printer: str
     late_window: timedelta
+    start_window: timedelta
+    """How long after its start a job can be expected to show."""
     job: Job | None = None
     events: list[JobEvent] = field(default_factory=list)
     _before: Picture | None = None
@@ -42,7 +44,11 @@ class Tracker:
     _reconnected: bool = False
 
     def begin(self, job: Job) -> None:
-        """The agent is about to start this job."""
+        """The agent is about to start this job; whatever was followed until now has ended."""
+        if self.job is not None and self.job.phase is Phase.ACTIVE:
+            self._lost_track("the next print began; how this one ended was not seen")
+        elif self.job is not None and self.job.phase in LIVE:
+            self._never_began()
         self.job = job
         self._failed_at = None
         self._reconnected = False
@@ -59,7 +65,7 @@ class Tracker:
         if job is None or job.phase not in (Phase.PUBLISHING, Phase.ACCEPTED):
             return
         if job.preparing_reported:
-            self._failed("the print did not begin", {"reason": "not_started"})
+            self._never_began()
         else:
             self._change(phase=Phase.REFUSED)
 
@@ -73,10 +79,22 @@ class Tracker:
         if self.job is not None and self.job.phase in (Phase.PUBLISHING, Phase.ACCEPTED):
             self._cancelled("stopped_by_command")
 
-    def starting(self, now: datetime, window: timedelta) -> bool:
-        """Whether a start was sent less than `window` ago that the printer does not show yet."""
+    def starting(self, now: datetime) -> bool:
+        """Whether a start was sent that the printer does not show yet, and still may."""
         job = self.job
-        return job is not None and job.phase in (Phase.PUBLISHING, Phase.ACCEPTED) and now - job.published_at < window
+        return (
+            job is not None
+            and job.phase in (Phase.PUBLISHING, Phase.ACCEPTED)
+            and now - job.published_at < self.start_window
+        )
+
+    def is_unwanted(self, job: Job, picture: Picture, now: datetime) -> bool:
+        """Whether the picture shows the very start that a stop has ended: it came late, and runs all the same."""
+        stopped = job.is_ours and job.phase is Phase.ENDED and job.stop_command_id is not None
+        if not stopped or not picture.active or not self.shows(picture, job):
+            return False
+        # A person may print the same file again: that has another id, or comes later.
+        return picture.subtask_id == job.subtask_id or now - job.published_at < self.start_window
 
     def shows(self, picture: Picture, job: Job) -> bool:
         """Whether the picture is of this job."""
@@ -100,8 +118,13 @@ class Tracker:
 
     def tick(self, now: datetime) -> None:
         """Time passes without a picture."""
-        if self._failed_at is not None and self._before is not None:
-            self._end_without_finish(self._before, now)
+        job, last = self.job, self._before
+        if job is None or last is None:
+            return
+        if job.phase is Phase.ACTIVE and self._failed_at is not None:
+            self._end_without_finish(last, now)
+        elif job.phase in LIVE and job.phase is not Phase.ACTIVE and not last.active and not self.starting(now):
+            self._never_began()
 
     def _look_for_foreign(self, before: Picture | None, picture: Picture, first: bool, now: datetime) -> None:
         """A job that somebody else starts is followed too, without an id of ours; what ran before us is not."""
@@ -139,9 +162,7 @@ class Tracker:
         self._report_preparing()
         mine = not job.is_ours or self.shows(picture, job) or not (picture.subtask_name or picture.gcode_file)
         if not mine and (picture.active or picture.gcode_state == "FINISH"):
-            self._failed(
-                "the printer went on to another job; how this one ended was not seen", {"reason": "lost_track"}
-            )
+            self._lost_track("the printer went on to another job; how this one ended was not seen")
             return
         match picture.gcode_state:
             case "RUNNING":
@@ -209,6 +230,18 @@ class Tracker:
         self._report_started()
         self._change(phase=Phase.ENDED)
         self._emit("job_completed", "success", "the print is finished")
+
+    def _lost_track(self, message: str) -> None:
+        if self._current().stop_command_id is not None:
+            self._cancelled("stopped_by_command")
+        else:
+            self._failed(message, {"reason": "lost_track"})
+
+    def _never_began(self) -> None:
+        if self._current().stop_command_id is not None:
+            self._cancelled("stopped_by_command")
+        else:
+            self._failed("the print did not begin", {"reason": "not_started"})
 
     def _failed(self, message: str, error_data: dict[str, Any]) -> None:
         self._change(phase=Phase.ENDED)

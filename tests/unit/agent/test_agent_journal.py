@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent import backoff, outbox
+from edge_agent import backoff, jobs, outbox
 from edge_agent.command import Command, completed
-from edge_agent.journal import Journal, Stage
+from edge_agent.jobs import Job, JobBook, Phase
+from edge_agent.journal import KEEP, Journal, Stage
 from edge_agent.ordering import ordering
 from edge_agent.outbox import Kind, Outbox
-from edge_agent.store import Store, StoreInUse
+from edge_agent.store import Store, StoreInUse, StoreUnusable
 from edge_agent.timestamps import Clock
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -47,6 +48,10 @@ def command(kind: str = "pause", sequence: int = 1, command_id: str = "c1", **me
         sequence=sequence,
         metadata=dict(metadata),
     )
+
+
+def job(marker: str, phase: Phase) -> Job:
+    return Job(marker=marker, printer="P", phase=phase, published_at=START)
 
 
 def test_the_store_is_durable_and_closed_to_others(store: Store, tmp_path: Path) -> None:
@@ -90,9 +95,6 @@ def test_an_ended_command_keeps_its_outcome(store: Store, hand: Hand) -> None:
     assert not new
     assert entry.outcome == completed("paused")
     assert journal.unfinished() == []
-    hand.moment += timedelta(days=31)
-    journal.prune()
-    assert journal.entry("c1") is None
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_the_outbox_is_first_in_first_out_within_a_kind(store: Store, hand: Hand
     second = box.first(Kind.EVENT)
     assert second is not None
     assert second.name == "e2"
-    assert box.waiting() == 2
+    assert box.first(Kind.EVENT, after=second.row) is None
 
 
 def test_a_newer_status_replaces_the_waiting_one_and_survives_its_delivery(store: Store, hand: Hand) -> None:
@@ -159,13 +161,70 @@ def test_a_newer_status_replaces_the_waiting_one_and_survives_its_delivery(store
     assert left.body == {"n": 2}
 
 
-def test_reports_are_kept_for_more_than_seven_days(store: Store, hand: Hand) -> None:
-    box = Outbox(store, hand.clock)
+def test_nothing_is_forgotten_because_the_clock_was_wrong(store: Store, hand: Hand) -> None:
+    journal, box, book = Journal(store, hand.clock), Outbox(store, hand.clock), JobBook(store, hand.clock)
+    journal.record(command())
+    journal.finish("c1", completed("paused"))
     box.put(Kind.EVENT, "e1", {})
-    hand.moment += timedelta(days=7, minutes=1)
+    book.save(job("a", Phase.ENDED))
+    hand.moment += timedelta(days=4000)
+    journal.prune()
+    book.prune()
     assert box.prune() == 0
-    hand.moment += outbox.KEEP
+    assert box.first(Kind.EVENT) is not None
+    assert journal.entry("c1") is not None
+    assert book.job("a") is not None
+
+
+def test_only_so_much_is_remembered(store: Store, hand: Hand) -> None:
+    journal, box, book = Journal(store, hand.clock), Outbox(store, hand.clock), JobBook(store, hand.clock)
+    with store.transaction():
+        box.put(Kind.EVENT, "oldest", {})
+        for number in range(outbox.KEEP):
+            box.put(Kind.EVENT, str(number), {})
+        book.save(job("oldest", Phase.ENDED))
+        for number in range(jobs.KEEP):
+            book.save(job(str(number), Phase.ENDED))
+        for name in ("ended", "open"):
+            journal.record(command(command_id=name))
+        journal.finish("ended", completed("paused"))
+        for number in range(KEEP):
+            journal.record(command(command_id=str(number)))
+    journal.prune()
+    book.prune()
     assert box.prune() == 1
+    assert book.job("oldest") is None
+    assert book.job("0") is not None
+    assert journal.entry("ended") is None
+    assert journal.entry("open") is not None
+
+
+def test_the_live_job_is_the_one_that_began_last_whatever_the_clock_says(store: Store, hand: Hand) -> None:
+    book = JobBook(store, hand.clock)
+    book.save(job("first", Phase.ENDED))
+    hand.moment -= timedelta(hours=2)
+    book.save(job("second", Phase.ACTIVE))
+    live = book.live("P")
+    assert live is not None
+    assert live.marker == "second"
+
+
+def test_a_commit_that_fails_leaves_the_store_usable(store: Store, hand: Hand) -> None:
+    box = Outbox(store, hand.clock)
+    store.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    store.execute("CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+    store.row("PRAGMA foreign_keys=ON")
+    with pytest.raises(sqlite3.IntegrityError):
+        store.execute("INSERT INTO child VALUES (7)")
+    assert box.put(Kind.EVENT, "e1", {})
+
+
+def test_a_damaged_store_is_called_damaged_and_not_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "agent.db"
+    path.write_bytes(b"no database " * 1000)
+    with pytest.raises(StoreUnusable, match="damaged") as raised:
+        Store(path)
+    assert not isinstance(raised.value, StoreInUse)
 
 
 def test_what_fails_inside_a_transaction_leaves_nothing(store: Store, hand: Hand) -> None:
@@ -178,7 +237,7 @@ def test_what_fails_inside_a_transaction_leaves_nothing(store: Store, hand: Hand
 
     with pytest.raises(sqlite3.OperationalError):
         half()
-    assert box.waiting() == 0
+    assert box.first(Kind.EVENT) is None
 
 
 def test_back_off_doubles_up_to_its_ceiling_with_jitter() -> None:

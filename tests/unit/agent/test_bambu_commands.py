@@ -125,3 +125,33 @@ def test_every_recorded_acknowledgement_is_read() -> None:
     assert "chamber_light2" in led.refusal
     bare = next(seen for case, seen in found.items() if "bare echo" in case)
     assert (bare.accepted, bare.refusal) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "gcode", ["M400\rG28 Z", "M400\x0bG28 Z", "M400\x85G28 Z", "M400\u2028G28 Z", "G028 Z", "N5 G28 (X) Z", "g 28 z"]
+)
+def test_homing_z_alone_is_seen_however_it_is_written(gcode: str) -> None:
+    with pytest.raises(Refused, match="Z alone"):
+        plan(command("send_gcode", gcode=gcode), P1S)
+
+
+@pytest.mark.parametrize("gcode", ["G28", "G28 X Y Z", "G280 Z1", "G1 Z5 ; not G28"])
+def test_other_gcode_passes(gcode: str) -> None:
+    assert plan(command("send_gcode", gcode=gcode), P1S).request.fields == {"param": f"{gcode}\n"}
+
+
+def test_gcode_with_control_characters_is_refused() -> None:
+    with pytest.raises(Refused, match="control characters"):
+        plan(command("send_gcode", gcode="G1\x00 X1"), P1S)
+
+
+def test_a_nozzle_is_not_heated_beyond_what_the_model_bears() -> None:
+    with pytest.raises(Refused, match="300 °C"):
+        plan(command("set_temperature", nozzleTemp=310), P1S)
+    assert plan(command("set_temperature", nozzleTemp=310), X1E).request.fields == {"param": "M104 S310\n"}
+
+
+def test_a_refusal_can_be_written_whatever_the_printer_says() -> None:
+    refusal = ack({"result": "fail", "reason": "bad name \ud83d"}).refusal
+    assert refusal is not None
+    assert refusal.encode()

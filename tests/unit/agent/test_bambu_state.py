@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from edge_agent.drivers.bambu.hms import code_text, decode, error_text
 from edge_agent.drivers.bambu.merge import is_full, merge
 from edge_agent.drivers.bambu.state import picture
@@ -89,3 +91,21 @@ def test_other_hms_codes_are_decoded_as_the_printer_means_them() -> None:
     assert decode(0x0C000200, 0x00030001).severity == "common"
     assert decode(0x99000200, 0x00090001).module == "unknown"
     assert error_text(50348044) == "0300_400C"
+
+
+@pytest.mark.parametrize("number", [10**400, "nan", float("inf"), 1e30, [], "1" * 500])
+def test_impossible_numbers_are_none(number: Any) -> None:
+    seen = picture({"mc_percent": number, "bed_temper": number, "hms": [{"attr": number, "code": 1}]})
+    assert (seen.percent, seen.bed, seen.hms) == (None, None, ())
+
+
+def test_codes_are_words_of_32_bits_and_names_can_be_written() -> None:
+    seen = picture({"hms": [{"attr": -1, "code": 2**40 + 5}], "print_error": -1, "subtask_name": "vase \ud83d"})
+    assert seen.hms == ((0xFFFFFFFF, 5),)
+    assert seen.print_error == 0xFFFFFFFF
+    assert seen.subtask_name.encode()
+
+
+def test_the_hint_that_developer_mode_is_off() -> None:
+    assert picture({"fun": "20000000"}).refuses_unsigned
+    assert not picture({"fun": "10000000"}).refuses_unsigned

@@ -10,13 +10,14 @@ from tests.unit.agent.bambu_fixtures import recorded
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 WINDOW = timedelta(seconds=10)
+START_WINDOW = timedelta(seconds=90)
 
 
 class Walk:
     """A tracker, a clock in seconds, and what was reported."""
 
     def __init__(self, job: Job | None = None) -> None:
-        self.tracker = Tracker("P", WINDOW, job)
+        self.tracker = Tracker("P", WINDOW, START_WINDOW, job)
         self.second = 0.0
 
     def start(self, layer_before: int = 0, marker: str = "cube_1") -> None:
@@ -217,7 +218,7 @@ def test_another_job_after_a_break_ends_ours_as_lost() -> None:
 
 
 def test_names_cut_or_rewritten_by_the_printer_are_known() -> None:
-    tracker = Tracker("P", WINDOW)
+    tracker = Tracker("P", WINDOW, START_WINDOW)
     job = Job(marker="a_" * 60, printer="P", command_id="c", published_at=START, subtask_id="77")
     assert tracker.shows(Picture(subtask_name=("a_" * 60)[:100]), job)
     assert tracker.shows(Picture(gcode_file=f"/data/{'a_' * 60}.gcode.3mf"), job)
@@ -249,3 +250,43 @@ def test_an_accepted_job_that_never_begins_is_failed_once() -> None:
     refused.start()
     refused.tracker.refuse()
     assert refused.kinds == []
+
+
+def test_the_end_of_the_last_job_is_told_before_the_next_begins() -> None:
+    walk = Walk()
+    walk.start()
+    walk.see("RUNNING")
+    walk.see("FAILED")
+    walk.start(marker="cube_2")
+    assert (walk.kinds[-1], walk.last_reason) == ("job_failed", "lost_track")
+    assert walk.tracker.job is not None
+    assert walk.tracker.job.marker == "cube_2"
+
+
+def test_a_start_that_never_shows_ends_its_job_once() -> None:
+    walk = Walk()
+    walk.see("IDLE", "", first=True)
+    walk.start()
+    walk.see("IDLE", "", after=89)
+    walk.tick(0.5)
+    assert walk.kinds == []
+    walk.tick(1)
+    walk.tick(1)
+    assert (walk.kinds, walk.last_reason) == (["job_failed"], "not_started")
+
+
+def test_a_stopped_start_that_shows_late_is_unwanted_but_the_same_file_started_by_a_person_is_not() -> None:
+    walk = Walk()
+    walk.start()
+    walk.tracker.stop("c-2")
+    walk.tracker.give_up()
+    job = walk.tracker.job
+    assert job is not None
+    job = job.model_copy(update={"subtask_id": "77"})
+    late = walk.now + timedelta(hours=2)
+    ours = Picture(gcode_state="RUNNING", subtask_name="cube_1", subtask_id="77")
+    theirs = Picture(gcode_state="RUNNING", subtask_name="cube_1", subtask_id="0")
+    assert walk.tracker.is_unwanted(job, ours, late)
+    assert walk.tracker.is_unwanted(job, theirs, walk.now)
+    assert not walk.tracker.is_unwanted(job, theirs, late)
+    assert not walk.tracker.is_unwanted(job, Picture(gcode_state="FAILED", subtask_name="cube_1"), walk.now)
