@@ -266,6 +266,6 @@ def test_a_command_completes_though_every_message_is_lost(stack: Stack) -> None:
 def test_an_agent_that_is_killed_and_started_again_goes_on(stack: Stack) -> None:
     agent = stack.child("agent")
     agent.kill()
-    command = queue(stack, "light_on")
+    command = queue(stack, "stop")  # worth executing for longer than a lost poll's lease
     agent.restart()
     until(lambda: command_of(stack, command)["status"] == "completed", "the command's completion", 150)

@@ -175,7 +175,7 @@ def test_a_report_that_the_cloud_fails_on_keeps_no_other_back(
         site.saw(job, "job_preparing")
 
 
-def test_an_outage_of_the_cloud_keeps_the_order(
+def test_an_outage_of_the_cloud_loses_no_report(
     site: AgentSite, door: Door, printer: SimulatedPrinter, tmp_path: Path
 ) -> None:
     door.rule = lambda path, _body: BUG if path == "/api/printer-events/report" else None
@@ -184,8 +184,8 @@ def test_an_outage_of_the_cloud_keeps_the_order(
         job = site.start(printer)
         until(lambda: bool(logged(config, event="report_set_aside")), 30, "the cloud has failed often")
         door.open()
-        site.saw(job, "first_layer", 30)
-        assert site.kinds(job)[:2] == ["job_preparing", "job_started"]
+        for kind in ("job_preparing", "job_started", "first_layer"):
+            site.saw(job, kind, 30)
 
 
 def test_the_agent_goes_on_when_nobody_reads_its_log(

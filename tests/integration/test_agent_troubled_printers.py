@@ -77,8 +77,7 @@ def test_a_start_that_comes_through_after_its_stop_is_stopped_again(
             assert printer.inspect()["starts"] == []
             line.release()
             until(lambda: bool(printer.inspect()["starts"]))
-            until(lambda: printer.inspect()["gcode_state"] == "FAILED")
-            until(lambda: "status_update" in site.kinds(ordered.job))
+            until(lambda: printer.inspect()["gcode_state"] == "FAILED")  # by the held stop, or by another one
 
 
 @by_poll
