@@ -1,59 +1,44 @@
 """Who may do what: denied by default, and never a word of another tenant."""
 
-from typing import Any
+import json
+from collections import defaultdict
 
 import pytest
 
 from printpipe.runtime.catalog import rows
 from tests.cloud import Cloud, Site
+from tests.contract.wire_client import send, variables_of
+from tests.contract.wire_examples import keyed_example
 
-OPEN = {"cloud-health-check", "cloud-file-fetch", "cloud-recipient-pending"}
+KEYED = sorted(
+    (row.name, method, row.http.path)
+    for row in rows().values()
+    if row.http and row.auth == "key"
+    for method in row.http.methods
+)
+OPEN = {
+    "cloud-health-check",
+    "cloud-file-fetch",
+    "cloud-recipient-pending",
+}
 """Rows without a credential, with the path's token as one, or that show less without a key."""
 
 
-def _bodies(site: Site) -> dict[tuple[str, str], tuple[str, dict[str, Any] | None]]:
-    """A well-formed request to the site for every keyed row and method."""
-    recipient = {"recipientId": site.lan_recipient}
-    printer = {**recipient, "printerSerial": "01P00A381200434"}
-    return {
-        ("cloud-file-upload", "POST"): (
-            "/upload",
-            {**recipient, "productId": "P", "gcodeUrl": "https://x.example/a.gcode"},
-        ),
-        ("cloud-job-create", "POST"): ("/api/print-jobs", {**printer, "productId": "P"}),
-        ("cloud-job-list", "POST"): ("/api/apps/a/functions/listPendingJobs", recipient),
-        ("cloud-job-claim", "POST"): ("/api/apps/a/functions/claimJob", {**recipient, "printerId": "p", "jobId": "j"}),
-        ("cloud-command-control", "POST"): ("/control", {**printer, "commandType": "pause"}),
-        ("cloud-command-control", "GET"): (f"/control?recipientId={site.lan_recipient}", None),
-        ("cloud-command-ack", "POST"): ("/control/ack", {**recipient, "commandId": "c", "status": "processing"}),
-        ("cloud-command-result", "POST"): ("/control/result", {**recipient, "commandId": "c", "status": "completed"}),
-        ("cloud-status-report", "POST"): ("/printer-status", {**printer, "status": {"state": "idle"}}),
-        ("cloud-event-report", "POST"): (
-            "/api/printer-events/report",
-            {**printer, "eventType": "custom", "eventStatus": "info"},
-        ),
-    }
-
-
-KEYED = sorted(
-    (row.name, method) for row in rows().values() if row.http and row.name not in OPEN for method in row.http.methods
-)
-
-
-@pytest.mark.parametrize(("name", "method"), KEYED)
-def test_a_keyed_row_denies_strangers(cloud: Cloud, site: Site, name: str, method: str) -> None:
-    path, body = _bodies(site)[name, method]
-    stranger = cloud.new_site()
+@pytest.mark.parametrize(("name", "method", "path"), KEYED)
+def test_a_keyed_row_denies_strangers(cloud: Cloud, site: Site, name: str, method: str, path: str) -> None:
+    step = keyed_example(name, method, path)
+    about_agent = "{{agent_recipient}}" in json.dumps(step["request"])
+    variables = defaultdict(lambda: "nothing", variables_of(cloud, site))
     narrow = cloud.new_key(site.organization, None, ["nothing"])
     expected = {
         "no key": (None, {401}),
         "a wrong key": ("no-such-key", {401}),
-        "another recipient's key": (site.agent_key, {403}),
-        "another organization's key": (stranger.organization_key, {404}),
+        "another recipient's key": (site.lan_key if about_agent else site.agent_key, {403, 404}),
+        "another organization's key": (cloud.new_site().organization_key, {403, 404}),
         "a key without the scope": (narrow, {403}),
     }
     for who, (key, statuses) in expected.items():
-        answer = cloud.call(method, path, key=key, json=body)
+        answer = send(cloud, step, variables, key=key)
         assert answer.status_code in statuses, f"{who}: {answer.status_code} {answer.text}"
         assert answer.json()["ok"] is False
         assert site.organization not in answer.text
@@ -65,11 +50,12 @@ def test_a_keyed_row_denies_strangers(cloud: Cloud, site: Site, name: str, metho
         "printer_events",
         "printers",
     ):
-        assert cloud.documents(collection, site.lan_recipient) == []
+        for recipient in (site.lan_recipient, site.agent_recipient):
+            assert cloud.documents(collection, recipient) == []
 
 
-def test_every_row_is_in_this_matrix_or_open(site: Site) -> None:
-    assert {name for name, _ in _bodies(site)} | OPEN == {row.name for row in rows().values() if row.http}
+def test_every_row_is_in_this_matrix_or_open() -> None:
+    assert {name for name, *_ in KEYED} | OPEN == {row.name for row in rows().values() if row.http}
 
 
 def test_a_recipient_that_is_not_there_is_not_found(cloud: Cloud) -> None:

@@ -3,14 +3,13 @@
 import json
 import secrets
 import time
-from typing import Any
 
 import pytest
 
-from local.sample_print import make_3mf
 from printpipe.domain.ports.bus import Received
 from printpipe.runtime.catalog import rows
 from tests.cloud import TOPIC, Cloud, Site
+from tests.contract.wire_client import send, variables_of
 from tests.contract.wire_examples import differences, examples, fill
 
 HTTP_ROWS = sorted(row.name for row in rows().values() if row.http)
@@ -18,24 +17,10 @@ HTTP_ROWS = sorted(row.name for row in rows().values() if row.http)
 
 @pytest.mark.parametrize("name", HTTP_ROWS)
 def test_answers_as_its_example_says(cloud: Cloud, site: Site, name: str) -> None:
-    variables = {
-        "organization": site.organization,
-        "agent_recipient": site.agent_recipient,
-        "agent_key": site.agent_key,
-        "lan_recipient": site.lan_recipient,
-        "lan_key": site.lan_key,
-    }
+    variables = variables_of(cloud, site)
     for step in examples(name):
-        request, response = fill(step["request"], variables), fill(step["response"], variables)
-        options: dict[str, Any] = {}
-        if "json" in request:
-            options["json"] = request["json"]
-        if "file" in request:
-            sample = request["file"]
-            content = make_3mf("cube", layers=sample["layers"], seconds=sample["seconds"])
-            options |= {"data": request["form"], "files": {"file": (sample["name"], content, "model/3mf")}}
-        key = request.get("key", cloud.operator_key)
-        answer = cloud.call(request["method"], request["path"], key=key, headers=request.get("headers"), **options)
+        response = fill(step["response"], variables)
+        answer = send(cloud, step, variables)
         where = f"{name}: {step['title']}"
         assert answer.status_code == response["status"], f"{where}: {answer.text}"
         assert answer.headers["X-Request-Id"], where

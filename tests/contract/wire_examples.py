@@ -44,6 +44,17 @@ def examples(name: str) -> list[dict[str, Any]]:
     return loaded
 
 
+def keyed_example(name: str, method: str, path: str) -> dict[str, Any]:
+    """The first step of a row's example that a key in the header allows: the request that strangers are denied."""
+    template = re.compile("[^/?]+".join(map(re.escape, re.split(r"{\w+}", path))) + r"(\?.*)?")
+    for step in examples(name):
+        request = step["request"]
+        fits = request["method"] == method and template.fullmatch(request["path"]) and "apiKey=" not in request["path"]
+        if fits and step["response"]["status"] < 400:
+            return step
+    raise AssertionError(f"{name} has no example of {method} that works")
+
+
 def fill(value: Any, variables: Mapping[str, str]) -> Any:
     """The value with `{{name}}` replaced throughout."""
     if isinstance(value, str):

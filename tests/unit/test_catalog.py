@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from printpipe.runtime import catalog
+from printpipe.runtime.binding import operations
 from tools import requirements, schema
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -56,8 +57,15 @@ def test_every_keyed_method_has_a_scope() -> None:
 def test_every_row_has_its_handler_and_every_handler_its_row() -> None:
     known = {row.handler_module.replace(".", "/") + ".py" for row in ROWS}
     rooms = [*(FUNCTIONS / "printpipe/endpoints").glob("*/*.py"), *(FUNCTIONS / "printpipe/triggers").glob("*.py")]
-    handlers = {file.relative_to(FUNCTIONS).as_posix() for file in rooms if "\ndef handle(" in file.read_text()}
+    entrance = re.compile(r"^def (handle|get|post|put|delete)\(", re.MULTILINE)
+    handlers = {file.relative_to(FUNCTIONS).as_posix() for file in rooms if entrance.search(file.read_text())}
     assert handlers == known
+
+
+def test_every_endpoint_serves_the_methods_of_its_row() -> None:
+    for row in ROWS:
+        if row.http:
+            assert set(operations(row)) == set(row.http.methods), row.name
 
 
 def test_every_row_has_its_wire_example() -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from printpipe.dialects.exchange import Answer, Request
+from printpipe.dialects import exchange
+from printpipe.dialects.exchange import Answer, Request, Shape
 from printpipe.domain.errors import DomainError, RateLimited, Unauthenticated, Unavailable
 from printpipe.domain.lifecycles import CommandStatus
 
@@ -35,10 +36,22 @@ _COMMAND_WORDS: Mapping[CommandStatus, str] = {
 }
 
 
-class Model(BaseModel):
-    """A body in this dialect: camelCase; unknown fields are ignored."""
+class Model(Shape):
+    """A request in this dialect: camelCase; unknown fields are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Part(exchange.Reply):
+    """A part of an answer in this dialect."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True)
+
+
+class Reply(Part):
+    """The answer to a call that worked."""
+
+    ok: Literal[True] = True
 
 
 def credential(request: Request) -> str | None:
@@ -49,11 +62,6 @@ def credential(request: Request) -> str | None:
     if request.headers.get("authorization"):
         raise Unauthenticated("Use either an API key or a bearer token, on an endpoint that takes it")
     return request.headers.get("x-api-key") or request.query.get("apiKey") or None
-
-
-def success(**fields: Any) -> Answer:
-    """The answer to a call that worked."""
-    return Answer({"ok": True, **fields})
 
 
 def failure(error: DomainError, *, traceback: str | None = None) -> Answer:
@@ -81,6 +89,10 @@ def command_status(status: CommandStatus) -> str:
 def timestamp(moment: datetime) -> str:
     """`YYYY-MM-DDTHH:MM:SSZ`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[datetime, PlainSerializer(timestamp, return_type=str)]
+"""A point in time in an answer."""
 
 
 def _failure(

@@ -4,16 +4,34 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, ClassVar, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from printpipe.domain.errors import InvalidInput, TooLarge
 
-MAX_JSON_BYTES = 1024 * 1024
 _MAX_DEPTH = 32
 _MAX_INTEGER = 2**63
-_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Shape(BaseModel):
+    """What a request must look like, in any dialect: a path's or query's parameters, or a body."""
+
+    MAX_BYTES: ClassVar[int] = 1024 * 1024
+    """Of a body as JSON."""
+
+    def own_key(self) -> str | None:
+        """What the body itself offers as an idempotency key."""
+        return None
+
+
+class Reply(BaseModel):
+    """What a successful answer looks like, in any dialect; sent as JSON."""
+
+    STATUS: ClassVar[int] = 200
+
+
+_Model = TypeVar("_Model", bound=Shape)
 
 
 @dataclass(frozen=True)
@@ -53,30 +71,22 @@ class Request:
         """The JSON body as a model. Raises `InvalidInput` that names the field."""
         if self.media_type != "application/json":
             raise InvalidInput("The body must be JSON, with Content-Type application/json", field="Content-Type")
-        return validate_json(self.read_body(MAX_JSON_BYTES), model)
-
-    def arguments(self, model: type[_Model]) -> _Model:
-        """The query's parameters as a model. Raises `InvalidInput` that names the parameter."""
-        return validate(self.query, model, strict=False)
-
-    def path(self, model: type[_Model]) -> _Model:
-        """The path's parameters as a model. Raises `InvalidInput` that names the parameter."""
-        return validate(self.params, model, strict=False)
+        return validate_json(self.read_body(model.MAX_BYTES), model)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; its body is sent as JSON."""
+    """An HTTP answer: a body to send as JSON, or a text of the media type that `headers` name."""
 
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | str
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def validate_json(raw: bytes, model: type[_Model]) -> _Model:
     """JSON text as a model; numbers, text and depth that nothing behind us can hold are refused."""
-    if len(raw) > MAX_JSON_BYTES:
-        raise TooLarge(f"The JSON body is larger than {MAX_JSON_BYTES} bytes")
+    if len(raw) > model.MAX_BYTES:
+        raise TooLarge(f"The JSON body is larger than {model.MAX_BYTES} bytes")
     try:
         parsed = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

@@ -20,6 +20,9 @@ class Collections:
     printer_aliases: str = "printer_aliases"
     printer_events: str = "printer_events"
     api_keys: str = "api_keys"
+    memberships: str = "memberships"
+    idempotency_keys: str = "idempotency_keys"
+    audit_log: str = "audit_log"
 
 
 @dataclass(frozen=True)
@@ -30,4 +33,5 @@ class Policy:
     operator_key_digests: frozenset[str] = field(default=frozenset(), repr=False)
     fetch_token_lifetime: timedelta = timedelta(minutes=15)
     command_lease: timedelta = timedelta(seconds=60)
+    queue_cap: int = 50
     collections: Collections = field(default_factory=Collections)

@@ -65,6 +65,7 @@ class Command(Record):
     expires_at: datetime
     late_result: Mapping[str, Any] | None = None
     request_id: str
+    request_digest: str | None = None
 
 
 class Filament(Record):
@@ -122,6 +123,7 @@ class StoredPrintFile(Record):
     created_at: datetime
     claimed_by: str | None = None
     claimed_at: datetime | None = None
+    request_digest: str | None = None
 
 
 class Job(Record):
@@ -138,6 +140,7 @@ class Job(Record):
     printer_serial: str | None = None
     command_id: str | None = None
     claimed_by: str | None = None
+    app_id: str | None = None
     reason: str | None = None
     created_at: datetime
     queued_at: datetime | None = None
@@ -210,6 +213,23 @@ class StatusUpdate(Record):
     printer_ip_address: str | None = None
     status: Mapping[str, Any]
     timestamp: datetime
+    created_at: datetime
+
+
+class AuditRecord(Record):
+    """`audit_log/{auditId}`: who did what to which thing, from where."""
+
+    audit_id: str
+    organization_id: str | None
+    recipient_id: str | None = None
+    action: str
+    subject: str
+    printer: str | None = None
+    detail: str | None = None
+    caller: str
+    key_id: str | None
+    address: str | None
+    request_id: str
     created_at: datetime
 
 

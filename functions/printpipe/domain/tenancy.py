@@ -8,17 +8,18 @@ from typing import Literal
 class Caller:
     """The holder of a credential.
 
-    Without an `organization_id` it is the operator (every organization); `recipient_ids` and `scopes` narrow it
-    further, None meaning all.
+    `key_id` names its key without telling it. Without an `organization_id` it is the operator (every organization);
+    `recipient_ids` and `scopes` narrow it further, None meaning all.
     """
 
     name: str
+    key_id: str | None = None
     organization_id: str | None = None
     recipient_ids: frozenset[str] | None = None
     scopes: frozenset[str] | None = None
 
 
-NOBODY = Caller("anonymous", organization_id="", recipient_ids=frozenset(), scopes=frozenset())
+NOBODY = Caller("anonymous", None, organization_id="", recipient_ids=frozenset(), scopes=frozenset())
 """A call without a credential."""
 
 

@@ -10,46 +10,88 @@ from printpipe.services.execution import Claimed
 from printpipe.services.files import FileTicket
 
 
-def command(shown: Command) -> dict[str, Any]:
+class ListedCommand(cloud.Part):
     """A command as a polling LAN client reads it: by the name it was asked for."""
-    return {
-        "commandId": shown.command_id,
-        "commandType": shown.command_type,
-        "status": cloud.command_status(shown.status),
-        "recipientId": shown.recipient_id,
-        "printerSerial": shown.printer_serial,
-        "printerIpAddress": shown.printer_ip_address,
-        "printerId": shown.printer_id,
-        "metadata": shown.metadata,
-        "createdAt": cloud.timestamp(shown.created_at),
-        "expiresAt": cloud.timestamp(shown.expires_at),
-    }
+
+    command_id: str
+    command_type: str
+    status: str
+    recipient_id: str
+    printer_serial: str | None
+    printer_ip_address: str | None
+    printer_id: str | None
+    metadata: dict[str, Any]
+    created_at: cloud.Time
+    expires_at: cloud.Time
 
 
-def claimed(taken: Claimed) -> dict[str, Any]:
-    """A command as its executor gets it: by its canonical name, with the lease, and with its file's token."""
-    shown = {
-        **command(taken.command),
-        "commandType": taken.command.type,
-        "lane": taken.command.lane,
-        "sequence": taken.command.sequence,
-        "requestId": taken.command.request_id,
-        "fence": taken.lease.fence,
-        "leaseUntil": cloud.timestamp(taken.lease.until),
-    }
-    if taken.file:
-        shown["file"] = {
-            "fileId": taken.file.file.file_id,
-            "fileName": taken.file.file.file_name,
-            "size": taken.file.file.size,
-            "sha256": taken.file.file.sha256,
-            "md5": taken.file.file.md5,
-            "fetchToken": taken.file.token,
-        }
-    return shown
+class CommandFile(cloud.Part):
+    """A command's file, with a token that fetches it once; size in bytes."""
+
+    file_id: str
+    file_name: str
+    size: int
+    sha256: str
+    md5: str
+    fetch_token: str
 
 
-def waiting(found: Sequence[FileTicket], *, with_tokens: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+class ClaimedCommand(ListedCommand):
+    """A command as its executor gets it: by its canonical name, with the lease, and with its file where it has one."""
+
+    lane: str
+    sequence: int
+    request_id: str
+    fence: int
+    lease_until: cloud.Time
+    file: CommandFile | None = None
+
+
+class EndedCommand(cloud.Reply):
+    """A command whose result is known."""
+
+    command_id: str
+    status: str
+    completed_at: cloud.Time
+
+
+class WaitingFile(cloud.Part):
+    """A file that waits at a recipient."""
+
+    file_id: str
+    product_id: str
+    file_name: str
+    fetch_token: str | None
+    status: str
+    created_at: cloud.Time
+
+
+def command(shown: Command) -> ListedCommand:
+    """A command for a polling client."""
+    return ListedCommand(**_command(shown))
+
+
+def claimed(taken: Claimed) -> ClaimedCommand:
+    """A command for its executor."""
+    return ClaimedCommand(
+        **{**_command(taken.command), "command_type": taken.command.type},
+        lane=taken.command.lane,
+        sequence=taken.command.sequence,
+        request_id=taken.command.request_id,
+        fence=taken.lease.fence,
+        lease_until=taken.lease.until,
+        file=_command_file(taken.file) if taken.file else None,
+    )
+
+
+def ended(shown: Command) -> EndedCommand:
+    """A command's end."""
+    assert shown.completed_at is not None
+    status = cloud.command_status(shown.status)
+    return EndedCommand(command_id=shown.command_id, status=status, completed_at=shown.completed_at)
+
+
+def waiting(found: Sequence[FileTicket], *, with_tokens: bool) -> tuple[list[WaitingFile], list[WaitingFile]]:
     """What waits at a recipient: files that a client may take, and files whose start is on its way already."""
     held = file_status(JobStatus.HELD)
     pending = [_file(each, with_tokens) for each in found if each.file.status == held]
@@ -57,13 +99,39 @@ def waiting(found: Sequence[FileTicket], *, with_tokens: bool) -> tuple[list[dic
     return pending, skipped
 
 
-def _file(shown: FileTicket, with_token: bool) -> dict[str, Any]:
-    file = shown.file
+def _command_file(ticket: FileTicket) -> CommandFile:
+    return CommandFile(
+        file_id=ticket.file.file_id,
+        file_name=ticket.file.file_name,
+        size=ticket.file.size,
+        sha256=ticket.file.sha256,
+        md5=ticket.file.md5,
+        fetch_token=ticket.token,
+    )
+
+
+def _command(shown: Command) -> dict[str, Any]:
     return {
-        "fileId": file.file_id,
-        "productId": file.product_id,
-        "fileName": file.file_name,
-        "fetchToken": shown.token if with_token else None,
-        "status": "pending" if file.status == file_status(JobStatus.HELD) else file.status,
-        "createdAt": cloud.timestamp(file.created_at),
+        "command_id": shown.command_id,
+        "command_type": shown.command_type,
+        "status": cloud.command_status(shown.status),
+        "recipient_id": shown.recipient_id,
+        "printer_serial": shown.printer_serial,
+        "printer_ip_address": shown.printer_ip_address,
+        "printer_id": shown.printer_id,
+        "metadata": dict(shown.metadata),
+        "created_at": shown.created_at,
+        "expires_at": shown.expires_at,
     }
+
+
+def _file(shown: FileTicket, with_token: bool) -> WaitingFile:
+    file = shown.file
+    return WaitingFile(
+        file_id=file.file_id,
+        product_id=file.product_id,
+        file_name=file.file_name,
+        fetch_token=shown.token if with_token else None,
+        status="pending" if file.status == file_status(JobStatus.HELD) else file.status,
+        created_at=file.created_at,
+    )

@@ -13,12 +13,13 @@ from flask import Request as FlaskRequest
 from flask import Response
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from printpipe.dialects.exchange import Answer, Form, Request, UploadedFile
+from printpipe.dialects.exchange import Answer, Form, Reply, Request, UploadedFile
 from printpipe.domain.errors import DomainError, InvalidInput, MethodNotAllowed, NotFound, TooLarge
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.tenancy import NOBODY, Caller
 from printpipe.endpoints.call import Call
 from printpipe.runtime import logs
+from printpipe.runtime.binding import Operation, operations
 from printpipe.runtime.catalog import Row
 from printpipe.runtime.process import Process, process
 
@@ -46,7 +47,7 @@ class Dialect(Protocol):
 
 def server(row: Row) -> Callable[[FlaskRequest], Response]:
     """The plain function that functions-framework serves for a row."""
-    handle: Callable[[Call], Answer] = import_module(row.handler_module).handle
+    offered = operations(row)
     dialect: Any = import_module(f"printpipe.dialects.{row.dialect}")
     assert row.http is not None
     pattern = _pattern(row.http.path)
@@ -56,10 +57,9 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
     def serve(request: FlaskRequest) -> Response:
         request_id = _request_id(request.headers.get("X-Request-Id"))
         with logs.bound(requestId=request_id, function=row.name):
-            answer = _answer(row, pattern, handle, dialect, request, request_id)
-        body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
-        headers = {**answer.headers, "X-Request-Id": request_id, "Cache-Control": "no-store"}
-        return Response(body, answer.status, headers, content_type="application/json")
+            answer = _answer(row, pattern, offered, dialect, request, request_id)
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **answer.headers}
+        return Response(_text(answer.body), answer.status, {**headers, "X-Request-Id": request_id})
 
     return serve
 
@@ -67,7 +67,7 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
 def _answer(
     row: Row,
     pattern: re.Pattern[str],
-    handle: Callable[[Call], Answer],
+    offered: Mapping[str, Operation],
     dialect: Dialect,
     request: FlaskRequest,
     request_id: str,
@@ -80,13 +80,30 @@ def _answer(
         with logs.bound(**{"logging.googleapis.com/trace": trace}):
             exchanged = _exchange(row, pattern, request)
             caller = _authorize(row, dialect, exchanged, running)
-            return handle(Call(exchanged, running.context(caller, request_id)))
+            context = running.context(caller, request_id, _address(request, running.settings.proxies))
+            return _rendered(offered[exchanged.method](Call(exchanged, context)))
     except DomainError as error:
         log("request_refused", code=error.code, why=error.message, field=error.field)
         return dialect.failure(error, traceback=traceback.format_exc() if debug else None)
     except Exception:
         log_failure("request_broke")
         return dialect.breakdown(request_id, traceback=traceback.format_exc() if debug else None)
+
+
+def _rendered(reply: Reply | Answer) -> Answer:
+    if isinstance(reply, Answer):
+        return reply
+    return Answer(reply.model_dump(mode="json", by_alias=True), reply.STATUS)
+
+
+def _text(body: Mapping[str, Any] | str) -> str:
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _address(request: FlaskRequest, proxies: int) -> str | None:
+    """Where the call came from: each proxy in front of us appends the address that it saw."""
+    seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    return seen[-proxies][:64] if 0 < proxies <= len(seen) and seen[-proxies] else request.remote_addr
 
 
 def _authorize(row: Row, dialect: Dialect, request: Request, running: Process) -> Caller:

@@ -28,9 +28,9 @@ class Process:
     directory: Directory
     clock: Callable[[], datetime]
 
-    def context(self, caller: Caller, request_id: str) -> Context:
+    def context(self, caller: Caller, request_id: str, address: str | None) -> Context:
         """What services need to serve one call."""
-        return Context(caller, request_id, self.clock, self.platform, self.policy, self.directory)
+        return Context(caller, request_id, address, self.clock, self.platform, self.policy, self.directory)
 
 
 def process() -> Process:

@@ -43,6 +43,7 @@ class Settings(BaseModel):
     status_collection: str = Field("printer_status_updates", validation_alias="FIRESTORE_COLLECTION_PRINTER_STATUS")
     commands_collection: str = Field("printer_commands", validation_alias="FIRESTORE_COLLECTION_PRINTER_COMMANDS")
     gcode_url_hosts: Listed = Field((), validation_alias="GCODE_URL_ALLOWED_HOSTS")
+    proxies: int = Field(1, ge=0, le=8, validation_alias="TRUSTED_PROXIES")
     debug_errors: bool = Field(False, validation_alias="DEBUG_ERRORS")
     public_base_url: str | None = Field(None, validation_alias="PUBLIC_BASE_URL")
 

@@ -1,22 +1,25 @@
 """Printer commands as their senders see them: queue one, start a job by one, list what waits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from printpipe.domain.commands import MAX_LIFETIME, Order, Start, Stop
-from printpipe.domain.errors import InvalidInput, NotFound
-from printpipe.domain.ids import new_id, sequence
+from printpipe.domain.errors import InvalidInput, NotFound, RateLimited
+from printpipe.domain.ids import Once, sequence
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.log import log, log_failure
-from printpipe.domain.ports.documents import Create, Document, Query, Where
+from printpipe.domain.ports.documents import Create, Document, DocumentExists, Query
 from printpipe.domain.records import Command, Printer
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import jobs, messages
+from printpipe.services import audit, jobs, messages, queries, repetition
 from printpipe.services.commit import commit_new
 from printpipe.services.context import Context
 
 DEFAULT_LIMIT = 25
+_PRINTERS_OF_A_SITE = 20
+"""How many printers' room the commands of a site have that name no serial."""
+
 _READ_LIMIT = 100
 """Commands that are read to find the ones to hand out first; a queue is hardly ever longer."""
 
@@ -30,21 +33,37 @@ class Target:
     printer_id: str | None = None
 
 
-def queue(context: Context, recipient_id: str, target: Target, order: Order, expires_at: datetime | None) -> Command:
-    """Accepts a command for a printer and sends it on its way.
+def queue(
+    context: Context, recipient_id: str, target: Target, order: Order, expires_at: datetime | None, once: Once
+) -> Command:
+    """Accepts a command for a printer and sends it on its way; a repetition gets the first one.
 
     Raises `InvalidInput` for an expiry that is past or more than a day away, `NotFound` for a job or file that is
-    not there, `Conflict` for a job that has been started already.
+    not there, `Conflict` for a job that has been started already, `RateLimited` where too many commands wait.
     """
     recipient = context.recipient(recipient_id)
-    command = draft(context, recipient, _resolve(context, recipient, target), order, expires_at)
+    command = draft(context, recipient, _resolve(context, recipient, target), order, once, expires_at)
     if isinstance(order.metadata, Start):
+        if first := repeated(context, recipient, once):
+            return first
         job = jobs.find_for_start(context, recipient, order.metadata)
         if job is not None:
             return start(context, job, command)
-    commit_new(context.documents, Create(path(context, command.command_id), command.data()))
+    _check_room(context, command)
+    try:
+        commit_new(context.documents, _creation(context, command), _audit(context, command))
+    except DocumentExists:
+        first = repeated(context, recipient, once)
+        assert first is not None
+        return first
     _announce(context, command)
     return command
+
+
+def repeated(context: Context, recipient: Recipient, once: Once) -> Command | None:
+    """The command that an earlier call with this key gave, if there was one. Raises `Conflict` for another's key."""
+    document = repetition.find(context, path(context, once.new_id(recipient.organization_id)), once)
+    return Command.of(document) if document else None
 
 
 def start(context: Context, job: jobs.Startable, command: Command) -> Command:
@@ -52,13 +71,19 @@ def start(context: Context, job: jobs.Startable, command: Command) -> Command:
     job_id, file_id = job.record.job_id, job.record.file_id
     names = {"jobId": job_id, "fileId": file_id} if file_id else {"jobId": job_id}
     bound = command.model_copy(update={"job_id": job_id, "file_id": file_id, "metadata": {**command.metadata, **names}})
-    jobs.start(context, job, bound, Create(path(context, bound.command_id), bound.data()))
+    _check_room(context, bound)
+    jobs.start(context, job, bound, _creation(context, bound), _audit(context, bound))
     _announce(context, bound)
     return bound
 
 
 def draft(
-    context: Context, recipient: Recipient, target: Target, order: Order, expires_at: datetime | None = None
+    context: Context,
+    recipient: Recipient,
+    target: Target,
+    order: Order,
+    once: Once,
+    expires_at: datetime | None = None,
 ) -> Command:
     """A command that is not stored yet. Raises `InvalidInput` on `expiresAt`."""
     now = context.now()
@@ -68,7 +93,7 @@ def draft(
     if until - now > MAX_LIFETIME:
         raise InvalidInput("expiresAt is more than 24 hours away", field="expiresAt")
     return Command(
-        command_id=new_id(),
+        command_id=once.new_id(recipient.organization_id),
         organization_id=recipient.organization_id,
         recipient_id=recipient.id,
         printer_serial=target.serial,
@@ -85,6 +110,7 @@ def draft(
         created_at=now,
         expires_at=until,
         request_id=context.request_id,
+        request_digest=once.mark,
     )
 
 
@@ -115,19 +141,8 @@ def get(context: Context, recipient: Recipient, command_id: str) -> Document:
 
 def pending_query(context: Context, recipient_id: str, serial: str | None, *, overdue: bool = False) -> Query:
     """The recipient's pending commands, with or without those whose time has passed."""
-    named = [Where("printerSerial", "==", serial)] if serial else []
-    alive = [] if overdue else [Where("expiresAt", ">", context.now())]
-    return Query(
-        context.collections.printer_commands,
-        [
-            Where("recipientId", "==", recipient_id),
-            *named,
-            Where("status", "==", CommandStatus.PENDING.value),
-            *alive,
-        ],
-        [("expiresAt", "asc")],
-        _READ_LIMIT,
-    )
+    alive_at = None if overdue else context.now()
+    return queries.pending_commands(context.collections, recipient_id, serial, alive_at, _READ_LIMIT)
 
 
 def in_order(found: Sequence[Document]) -> list[Document]:
@@ -143,6 +158,31 @@ def _resolve(context: Context, recipient: Recipient, target: Target) -> Target:
         return target
     printer = Printer.of(document)
     return Target(printer.serial, target.ip_address or printer.ip_address, target.printer_id)
+
+
+def _check_room(context: Context, command: Command) -> None:
+    """Keeps queues short; what stops or protects a machine has twice the room. Raises `RateLimited`."""
+    cap = context.policy.queue_cap * (2 if command.lane == "priority" else 1)
+    cap *= 1 if command.printer_serial else _PRINTERS_OF_A_SITE
+    waiting = pending_query(context, command.recipient_id, command.printer_serial)
+    if context.documents.count(replace(waiting, limit=cap)) >= cap:
+        raise RateLimited(f"{cap} commands are waiting already", retry_after=10)
+
+
+def _creation(context: Context, command: Command) -> Create:
+    return Create(path(context, command.command_id), command.data())
+
+
+def _audit(context: Context, command: Command) -> Create:
+    return audit.entry(
+        context,
+        "command.queued",
+        command.organization_id,
+        subject=command.command_id,
+        recipient_id=command.recipient_id,
+        printer=command.printer_serial or command.printer_id or command.printer_ip_address,
+        detail=command.type,
+    )
 
 
 def _announce(context: Context, command: Command) -> None:

@@ -14,10 +14,11 @@ from printpipe.services.directory import Directory
 
 @dataclass(frozen=True)
 class Context:
-    """One call: who makes it, under which request id, with which ports and policy, and what time it is."""
+    """One call: who makes it, from which address and under which id, with which ports and policy, at what time."""
 
     caller: Caller
     request_id: str
+    address: str | None
     clock: Callable[[], datetime]
     platform: Platform
     policy: Policy

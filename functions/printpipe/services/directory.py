@@ -17,6 +17,11 @@ REMEMBER_ABSENCE_SECONDS = 5.0
 _T = TypeVar("_T")
 
 
+def key_id(digest: str) -> str:
+    """What a key is called where people read it: the beginning of its digest."""
+    return digest[:16]
+
+
 class _Memory(Generic[_T]):
     """At most `size` answers, each kept for a while; safe between threads."""
 
@@ -66,7 +71,7 @@ class Directory:
 
     def _operator(self, digest: str) -> Caller | None:
         matches = [hmac.compare_digest(digest, known) for known in self._policy.operator_key_digests]
-        return Caller("operator") if any(matches) else None
+        return Caller("operator", key_id(digest)) if any(matches) else None
 
     def _read_key(self, digest: str) -> Caller | None:
         document = self._platform.documents.get(f"{self._policy.collections.api_keys}/{digest}")
@@ -75,7 +80,8 @@ class Directory:
         data = document.data
         recipients, scopes = data.get("recipientIds"), data["scopes"]
         return Caller(
-            name=data.get("name") or digest[:12],
+            name=data.get("name") or key_id(digest),
+            key_id=key_id(digest),
             organization_id=data["organizationId"],
             recipient_ids=None if recipients is None else frozenset(recipients),
             scopes=None if "*" in scopes else frozenset(scopes),

@@ -8,10 +8,10 @@ from typing import Any
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
 from printpipe.domain.lifecycles import COMMANDS, CommandStatus, JobStatus
 from printpipe.domain.log import log, log_failure
-from printpipe.domain.ports.documents import Document, DocumentChanged, Query, Update, Where
+from printpipe.domain.ports.documents import Document, DocumentChanged, Update
 from printpipe.domain.records import Command, Lease
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import commands, jobs
+from printpipe.services import commands, jobs, queries
 from printpipe.services.context import Context
 from printpipe.services.files import FileTicket, ticket
 
@@ -164,17 +164,7 @@ def _claim_each(context: Context, recipient_id: str, serial: str | None, holder:
 
 def _lapsed(context: Context, recipient_id: str, serial: str | None, holder: str, limit: int) -> list[Document]:
     """Commands that this executor claimed and let lapse."""
-    query = Query(
-        context.collections.printer_commands,
-        [
-            Where("recipientId", "==", recipient_id),
-            Where("status", "==", CommandStatus.PROCESSING.value),
-            Where("lease.holder", "==", holder),
-            Where("lease.until", "<", context.now()),
-        ],
-        [("lease.until", "asc")],
-        limit,
-    )
+    query = queries.lapsed_commands(context.collections, recipient_id, holder, context.now(), limit)
     return [each for each in context.documents.query(query) if serial in (None, each.data["printerSerial"])]
 
 

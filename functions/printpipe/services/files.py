@@ -14,15 +14,13 @@ from printpipe.domain.ports.documents import (
     Document,
     DocumentChanged,
     DocumentExists,
-    Query,
     Update,
-    Where,
     Write,
 )
 from printpipe.domain.ports.files import FileMissing
 from printpipe.domain.records import StoredPrintFile
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import jobs
+from printpipe.services import jobs, queries
 from printpipe.services.context import Context
 from printpipe.services.sealing import unseal
 
@@ -83,23 +81,13 @@ def ticket(context: Context, file_id: str) -> FileTicket | None:
 def waiting(context: Context, recipient_id: str) -> list[FileTicket]:
     """The recipient's newest files that were uploaded or queued and not begun, oldest first, each with its token."""
     words = [file_status(JobStatus.HELD), file_status(JobStatus.QUEUED)]
-    query = Query(
-        context.collections.files,
-        [Where("recipientId", "==", recipient_id), Where("status", "in", words)],
-        [("createdAt", "desc")],
-        MAX_LISTED,
-    )
+    query = queries.newest_files(context.collections, recipient_id, words, MAX_LISTED)
     return [_ticket(context, document) for document in reversed(context.documents.query(query))]
 
 
 def newest(context: Context, recipient: Recipient, product_id: str) -> StoredPrintFile:
     """The product's newest file at this site. Raises `NotFound`."""
-    query = Query(
-        context.collections.files,
-        [Where("recipientId", "==", recipient.id), Where("productId", "==", product_id)],
-        [("createdAt", "desc")],
-        1,
-    )
+    query = queries.newest_files_of_product(context.collections, recipient.id, product_id, 1)
     found = context.documents.query(query)
     if not found:
         raise NotFound("The product has no file", field="productId")

@@ -91,8 +91,8 @@ def of_file(context: Context, recipient: Recipient, file_id: str) -> tuple[Start
     return Startable(new(context, file), None), file
 
 
-def start(context: Context, job: Startable, command: Command, order: Create) -> None:
-    """Gives the job's next run to a printer: the run's claim, the job's state and the order are one write.
+def start(context: Context, job: Startable, command: Command, *order: Create) -> None:
+    """Gives the job's next run to a printer: the run's claim, the job's state and the order are one batch.
 
     Raises `Conflict` where the job cannot be started, or another was faster.
     """
@@ -116,7 +116,7 @@ def start(context: Context, job: Startable, command: Command, order: Create) -> 
     newest = {"newestJobId": queued.job_id, "status": file_status(JobStatus.QUEUED)}
     mirror = [Update(_file_path(context, queued.file_id), newest)] if queued.file_id else []
     try:
-        commit_new(context.documents, _claim(context, claim), stored, order, *mirror)
+        commit_new(context.documents, _claim(context, claim), stored, *order, *mirror)
     except DocumentExists:
         raise Conflict("The job has been claimed already", detail="claimed") from None
     except DocumentChanged:
@@ -124,11 +124,11 @@ def start(context: Context, job: Startable, command: Command, order: Create) -> 
     log("job_queued", printJobId=queued.job_id, fileId=queued.file_id, commandId=command.command_id)
 
 
-def claim(context: Context, recipient_id: str, job_id: str, claimed_by: str) -> Job:
+def claim(context: Context, recipient_id: str, job_id: str, claimed_by: str, *, app_id: str | None = None) -> Job:
     """Gives a job to a client that prints it itself. Raises `Conflict` for everyone but the first."""
     recipient = context.recipient(recipient_id)
     for _ in range(_TRIES):
-        taken, proof, others = claim_writes(context, get(context, recipient, job_id), claimed_by)
+        taken, proof, others = claim_writes(context, get(context, recipient, job_id), claimed_by, app_id)
         try:
             commit_new(context.documents, proof, *others)
         except DocumentExists:
@@ -140,7 +140,9 @@ def claim(context: Context, recipient_id: str, job_id: str, claimed_by: str) -> 
     raise Unavailable("The job is being changed by others", retry_after=1)
 
 
-def claim_writes(context: Context, document: Document, claimed_by: str) -> tuple[Job, Create, list[Update]]:
+def claim_writes(
+    context: Context, document: Document, claimed_by: str, app_id: str | None = None
+) -> tuple[Job, Create, list[Update]]:
     """The job as claimed, its claim, and the updates that go with it. Raises `Conflict` where it is not to be had."""
     job = Job.of(document)
     _check_claimable(job)
@@ -149,7 +151,7 @@ def claim_writes(context: Context, document: Document, claimed_by: str) -> tuple
     taken = job.model_copy(
         update={"status": JobStatus.CLAIMED, "run": run, "claimed_by": claimed_by, "claimed_at": now}
     )
-    changes = {"status": JobStatus.CLAIMED.value, "run": run, "updatedAt": now, **note}
+    changes = {"status": JobStatus.CLAIMED.value, "run": run, "updatedAt": now, "appId": app_id, **note}
     updates = [Update(document.path, changes, document.version)]
     if job.file_id:
         status = {"status": file_status(JobStatus.CLAIMED), "newestJobId": job.job_id}

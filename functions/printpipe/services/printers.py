@@ -14,13 +14,12 @@ from printpipe.domain.ports.documents import (
     DocumentChanged,
     DocumentExists,
     Put,
-    Query,
     Update,
-    Where,
     Write,
 )
 from printpipe.domain.records import Printer, PrinterState, StatusUpdate
 from printpipe.domain.tenancy import Recipient
+from printpipe.services import queries
 from printpipe.services.context import Context
 
 SAMPLE_EVERY = timedelta(minutes=5)
@@ -69,11 +68,8 @@ def _by_serial(context: Context, recipient: Recipient, serial: str) -> Document 
 
 def _by_address(context: Context, recipient: Recipient, seen: Report) -> Document | None:
     """A printer of the site that was last seen there; several may have had the address."""
-    query = Query(
-        context.collections.printers,
-        [Where("recipientId", "==", recipient.id), Where("ipAddress", "==", seen.ip_address)],
-        limit=1,
-    )
+    assert seen.ip_address is not None
+    query = queries.printers_at_address(context.collections, recipient.id, seen.ip_address)
     return next(iter(context.documents.query(query)), None)
 
 

@@ -10,15 +10,15 @@ from urllib.parse import unquote, urlsplit
 
 from printpipe.domain import fetch_tokens
 from printpipe.domain.errors import InvalidInput, NotFound, TooLarge, Unavailable
-from printpipe.domain.ids import new_id
+from printpipe.domain.ids import Once, new_id
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.log import log, log_failure
-from printpipe.domain.ports.documents import Create, Query, Where
+from printpipe.domain.ports.documents import Create, DocumentExists
 from printpipe.domain.ports.files import FileMissing
 from printpipe.domain.print_files import REQUEST_BYTES, PrintFile, check_file_name, check_media_type, inspect
 from printpipe.domain.records import Job, Plate, StoredPrintFile
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import jobs
+from printpipe.services import audit, jobs, queries, repetition
 from printpipe.services.context import Context
 from printpipe.services.files import FileTicket, mint, path, secret_place
 from printpipe.services.sealing import seal
@@ -54,44 +54,70 @@ class _Measured:
     md5: str
 
 
-def store(context: Context, purpose: Purpose, incoming: Incoming) -> FileTicket:
-    """Takes a file in: checked, hashed, stored, with a held job of the same id.
+def store(context: Context, purpose: Purpose, incoming: Incoming, once: Once) -> FileTicket:
+    """Takes a file in: checked, hashed, stored, with a held job of the same id. A repetition gets the first one.
 
     Raises `InvalidInput` or `TooLarge` for a file that no printer should see; then nothing is stored.
     """
     recipient = context.recipient(purpose.recipient_id)
+    measured = _measure(incoming.content)
+    once = once.also(measured.sha256)
+    return _repeated(context, recipient, once) or _store(context, recipient, purpose, incoming, measured, once)
+
+
+def _repeated(context: Context, recipient: Recipient, once: Once) -> FileTicket | None:
+    document = repetition.find(context, path(context, once.new_id(recipient.organization_id)), once)
+    return _first_ticket(context, StoredPrintFile.of(document)) if document else None
+
+
+def _first_ticket(context: Context, file: StoredPrintFile) -> FileTicket:
+    """The file with the token that it was born with, used up as that may be."""
+    return FileTicket(file, mint(context, file.file_id, 1, file.fetch_token_expiry), file.fetch_token_expiry)
+
+
+def _store(
+    context: Context, recipient: Recipient, purpose: Purpose, incoming: Incoming, measured: _Measured, once: Once
+) -> FileTicket:
     attached = len((purpose.encrypted_data or "").encode()) + len((purpose.unencrypted_data or "").encode())
     if attached > MAX_METADATA_BYTES:
         raise TooLarge(f"encryptedData and unencryptedData exceed {MAX_METADATA_BYTES} bytes", field="encryptedData")
     name = check_file_name(incoming.name)
     media_type = check_media_type(incoming.media_type)
-    measured = _measure(incoming.content)
     content = inspect(incoming.content, name)
-    file = _record(context, recipient, purpose, name, media_type, measured, content)
+    file = _record(context, recipient, purpose, name, media_type, measured, content, once)
     _put(context, file, incoming.content, content)
     try:
         context.documents.commit(
             Create(path(context, file.file_id), file.data()),
             Create(jobs.path(context, file.file_id), _held_job(context, file).data()),
+            _audit(context, file),
         )
     except Unavailable:  # it may have been written all the same
         raise
+    except DocumentExists:
+        _discard(context, file)
+        first = _repeated(context, recipient, once)
+        assert first is not None
+        return first
     except Exception:
         _discard(context, file)
         raise
     log("file_stored", fileId=file.file_id, printJobId=file.file_id, size=file.size, kind=file.kind)
-    token = mint(context, file.file_id, file.generation, file.fetch_token_expiry)
-    return FileTicket(file, token, file.fetch_token_expiry)
+    return _first_ticket(context, file)
 
 
-def store_from_url(context: Context, purpose: Purpose, url: str) -> FileTicket:
+def store_from_url(context: Context, purpose: Purpose, url: str, once: Once) -> FileTicket:
     """Takes in a file that lies behind a URL, likewise; one in our own bucket is read there, if it is the tenant's."""
     recipient = context.recipient(purpose.recipient_id)
+    first = _repeated(context, recipient, once)
+    if first is not None:
+        return first
     name = _own_object(url, context.platform.files.bucket)
     if name is not None:
-        return _store_copy(context, recipient, purpose, name)
+        return _store_copy(context, recipient, purpose, name, once)
     with context.platform.remote.fetch(url, REQUEST_BYTES) as remote:
-        return store(context, purpose, Incoming(remote.file_name, remote.content_type, remote.stream))
+        incoming = Incoming(remote.file_name, remote.content_type, remote.stream)
+        return _store(context, recipient, purpose, incoming, _measure(remote.stream), once)
 
 
 def _own_object(url: str, bucket: str) -> str | None:
@@ -110,12 +136,8 @@ def _own_object(url: str, bucket: str) -> str | None:
     return None
 
 
-def _store_copy(context: Context, recipient: Recipient, purpose: Purpose, name: str) -> FileTicket:
-    query = Query(
-        context.collections.files,
-        [Where("organizationId", "==", recipient.organization_id), Where("gcsPath", "==", name)],
-        limit=1,
-    )
+def _store_copy(context: Context, recipient: Recipient, purpose: Purpose, name: str, once: Once) -> FileTicket:
+    query = queries.files_of_object(context.collections, recipient.organization_id, name)
     found = context.documents.query(query)
     if not found:
         raise NotFound("No such file in the bucket", field="gcodeUrl")
@@ -126,7 +148,8 @@ def _store_copy(context: Context, recipient: Recipient, purpose: Purpose, name: 
                 shutil.copyfileobj(source, copy, _CHUNK)
         except FileMissing:
             raise NotFound("No such file in the bucket", field="gcodeUrl") from None
-        return store(context, purpose, Incoming(original.file_name, original.content_type, cast(BinaryIO, copy)))
+        incoming = Incoming(original.file_name, original.content_type, cast(BinaryIO, copy))
+        return _store(context, recipient, purpose, incoming, _measure(incoming.content), once)
 
 
 def _measure(content: BinaryIO) -> _Measured:
@@ -152,8 +175,9 @@ def _record(
     media_type: str,
     measured: _Measured,
     content: PrintFile,
+    once: Once,
 ) -> StoredPrintFile:
-    file_id, now = new_id(), context.now()
+    file_id, now = once.new_id(recipient.organization_id), context.now()
     expires = fetch_tokens.expiry(now, context.policy.fetch_token_lifetime)
     sealed = None
     if purpose.encrypted_data is not None:
@@ -191,6 +215,18 @@ def _record(
             for plate in content.plates
         ),
         created_at=now,
+        request_digest=once.mark,
+    )
+
+
+def _audit(context: Context, file: StoredPrintFile) -> Create:
+    return audit.entry(
+        context,
+        "file.uploaded",
+        file.organization_id,
+        subject=file.file_id,
+        recipient_id=file.recipient_id,
+        detail=file.file_name,
     )
 
 

@@ -14,6 +14,7 @@ from printpipe.adapters.embedded.files import EmbeddedFiles
 from printpipe.adapters.embedded.keys import EmbeddedKeys
 from printpipe.domain.commands import parse_order
 from printpipe.domain.errors import Unavailable
+from printpipe.domain.ids import Once
 from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Create, Query, Version, Write
 from printpipe.domain.ports.remote import RemoteFiles
@@ -55,6 +56,9 @@ class Ports:
         raise LookupError("no file behind a URL is used here")
 
 
+ONCE = Once("test", None, "")
+
+
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[Ports]:
     documents = ForgetfulDocuments(tmp_path / "documents.db")
@@ -69,14 +73,14 @@ def ports(tmp_path: Path) -> Iterator[Ports]:
 def context(ports: Ports) -> Context:
     policy = Policy([b"s" * 32])
     clock = lambda: datetime.now(UTC)  # noqa: E731
-    return Context(Caller("operator"), "request-1", clock, ports, policy, Directory(ports, policy, lambda: 0.0))
+    return Context(Caller("operator"), "request-1", None, clock, ports, policy, Directory(ports, policy, lambda: 0.0))
 
 
 def _upload(context: Context, path: Path) -> str:
     path.write_bytes(make_3mf("cube", layers=2, seconds=60))
     with path.open("rb") as content:
         incoming = Incoming("cube.3mf", "model/3mf", content)
-        return uploads.store(context, Purpose(SITE, "PROD"), incoming).file.file_id
+        return uploads.store(context, Purpose(SITE, "PROD"), incoming, ONCE).file.file_id
 
 
 def _wish(file_id: str) -> prints.Requisition:
@@ -89,14 +93,14 @@ def _commands(ports: Ports) -> int:
 
 def test_a_queued_command_is_answered(context: Context, ports: Ports) -> None:
     ports.documents.lose = "after"
-    commands.queue(context, SITE, commands.Target("S1"), parse_order("home", {}), None)
+    commands.queue(context, SITE, commands.Target("S1"), parse_order("home", {}), None, ONCE)
     assert _commands(ports) == 1
 
 
 def test_a_started_job_is_answered(context: Context, ports: Ports, tmp_path: Path) -> None:
     file_id = _upload(context, tmp_path / "cube.3mf")
     ports.documents.lose = "after"
-    command, _ = prints.create(context, _wish(file_id))
+    command, _ = prints.create(context, _wish(file_id), ONCE)
     assert command.job_id == file_id
     assert _commands(ports) == 1
 
@@ -111,9 +115,9 @@ def test_what_was_not_written_is_said_to_be_unavailable(context: Context, ports:
     file_id = _upload(context, tmp_path / "cube.3mf")
     ports.documents.lose = "before"
     with pytest.raises(Unavailable):
-        prints.create(context, _wish(file_id))
+        prints.create(context, _wish(file_id), ONCE)
     assert _commands(ports) == 0
-    command, _ = prints.create(context, _wish(file_id))
+    command, _ = prints.create(context, _wish(file_id), ONCE)
     assert command.job_id == file_id
 
 

@@ -3,7 +3,6 @@
 from typing import Literal
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import Answer
 from printpipe.domain.values import Id, OptionalId
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
@@ -21,12 +20,16 @@ class Request(cloud.Model):
     fence: int | None = None
 
 
-def handle(call: Call) -> Answer:
+class Reply(cloud.Reply, cloud_views.ClaimedCommand):
+    """The command, with the lease under which it may be executed."""
+
+    acknowledged_at: cloud.Time
+
+
+def post(call: Call, body: Request) -> Reply:
     """One client gets the command, with a lease; every other is told why not."""
-    body = call.request.json(Request)
     holder = body.agent_id or body.recipient_id
-    claimed = execution.claim(call.context, body.recipient_id, body.command_id, holder, body.fence)
-    assert claimed.command.acknowledged_at is not None
-    return cloud.success(
-        **cloud_views.claimed(claimed), acknowledgedAt=cloud.timestamp(claimed.command.acknowledged_at)
-    )
+    taken = execution.claim(call.context, body.recipient_id, body.command_id, holder, body.fence)
+    assert taken.command.acknowledged_at is not None
+    shown = cloud_views.claimed(taken)
+    return Reply(**dict(shown), acknowledged_at=taken.command.acknowledged_at)

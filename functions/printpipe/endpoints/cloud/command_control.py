@@ -3,8 +3,9 @@
 from pydantic import Field
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import Answer
 from printpipe.domain.commands import parse_order
+from printpipe.domain.ids import Once
+from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.values import Id, Moment, Name, OptionalId, Payload
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
@@ -22,6 +23,12 @@ class Request(cloud.Model):
     printer_id: OptionalId = None
     metadata: Payload | None = None
     expires_at: Moment | None = None
+    command_id: Name | None = None
+    request_id: Name | None = None
+
+    def own_key(self) -> str | None:
+        """A caller's own number for the command makes its repetition harmless."""
+        return self.command_id or self.request_id
 
 
 class Arguments(cloud.Model):
@@ -35,36 +42,42 @@ class Arguments(cloud.Model):
     agent_id: Id | None = None
 
 
-def handle(call: Call) -> Answer:
-    """One function, two methods."""
-    return _queue(call) if call.request.method == "POST" else _list(call)
+class Queued(cloud.Reply):
+    """A command that was accepted."""
+
+    command_id: str
+    status: str
+    created_at: cloud.Time
+    expires_at: cloud.Time
 
 
-def _queue(call: Call) -> Answer:
-    body = call.request.json(Request)
-    command = commands.queue(
-        call.context,
-        body.recipient_id,
-        Target(body.printer_serial, body.printer_ip_address, body.printer_id),
-        parse_order(body.command_type, body.metadata or {}),
-        body.expires_at,
+class Listing(cloud.Reply):
+    """What is pending; with `claim`, each under a lease."""
+
+    commands: list[cloud_views.ClaimedCommand] | list[cloud_views.ListedCommand]
+
+
+def post(call: Call, body: Request, once: Once) -> Queued:
+    """Queues a command."""
+    order = parse_order(body.command_type, body.metadata or {})
+    target = Target(body.printer_serial, body.printer_ip_address, body.printer_id)
+    command = commands.queue(call.context, body.recipient_id, target, order, body.expires_at, once)
+    return Queued(
+        command_id=command.command_id,
+        status=cloud.command_status(CommandStatus.PENDING),
+        created_at=command.created_at,
+        expires_at=command.expires_at,
     )
-    return cloud.success(
-        commandId=command.command_id,
-        status=cloud.command_status(command.status),
-        createdAt=cloud.timestamp(command.created_at),
-        expiresAt=cloud.timestamp(command.expires_at),
-    )
 
 
-def _list(call: Call) -> Answer:
-    query = call.request.arguments(Arguments)
+def get(call: Call, query: Arguments) -> Listing:
+    """Lists what is pending, and changes nothing; `claim` hands it out."""
     if not query.claim:
         found = commands.pending(call.context, query.recipient_id, query.printer_serial, query.limit)
-        return cloud.success(commands=[cloud_views.command(each) for each in found])
+        return Listing(commands=[cloud_views.command(each) for each in found])
     call.context.require("commands.execute")
     holder = query.agent_id or query.recipient_id
     claimed = execution.claim_pending(
         call.context, query.recipient_id, query.printer_serial, holder, query.limit, query.wait
     )
-    return cloud.success(commands=[cloud_views.claimed(each) for each in claimed])
+    return Listing(commands=[cloud_views.claimed(each) for each in claimed])

@@ -3,9 +3,9 @@
 from typing import Literal
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import Answer
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.values import Id, OptionalId, Text
+from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
 from printpipe.services import execution
 from printpipe.services.execution import Result
@@ -24,9 +24,8 @@ class Request(cloud.Model):
     fence: int | None = None
 
 
-def handle(call: Call) -> Answer:
+def post(call: Call, body: Request) -> cloud_views.EndedCommand:
     """The first final result stands; the same again is answered likewise."""
-    body = call.request.json(Request)
     result = Result(
         status=CommandStatus("failed" if body.status == "error" else body.status),
         message=body.message,
@@ -34,10 +33,4 @@ def handle(call: Call) -> Answer:
         holder=body.agent_id,
         fence=body.fence,
     )
-    command = execution.report(call.context, body.recipient_id, body.command_id, result)
-    assert command.completed_at is not None
-    return cloud.success(
-        commandId=command.command_id,
-        status=cloud.command_status(command.status),
-        completedAt=cloud.timestamp(command.completed_at),
-    )
+    return cloud_views.ended(execution.report(call.context, body.recipient_id, body.command_id, result))

@@ -1,9 +1,10 @@
 """POST /api/printer-events/report: something happened at a printer."""
 
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import Field
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import Answer
 from printpipe.domain.values import Id, Moment, OptionalId, Payload, Text
 from printpipe.endpoints.call import Call
 from printpipe.services import events
@@ -26,9 +27,23 @@ class Request(cloud.Model):
     occurred_at: Moment | None = None
 
 
-def handle(call: Call) -> Answer:
+class Stored(cloud.Reply):
+    """An event that is stored already."""
+
+    event_id: str
+    created_at: cloud.Time = Field(serialization_alias="created_at")
+    event_type: str
+    print_job_id: str | None
+
+
+class New(Stored):
+    """A new event."""
+
+    STATUS: ClassVar[int] = 201
+
+
+def post(call: Call, body: Request) -> New | Stored:
     """201 for a new event, 200 for one that is stored already."""
-    body = call.request.json(Request)
     event, is_new = events.report(
         call.context,
         Happening(
@@ -45,11 +60,10 @@ def handle(call: Call) -> Answer:
             occurred_at=body.occurred_at,
         ),
     )
-    answer = {
-        "ok": True,
-        "eventId": event.event_id,
-        "created_at": cloud.timestamp(event.created_at),
-        "eventType": event.event_type,
-        "printJobId": event.print_job_id,
-    }
-    return Answer(answer, 201 if is_new else 200)
+    kind = New if is_new else Stored
+    return kind(
+        event_id=event.event_id,
+        created_at=event.created_at,
+        event_type=event.event_type,
+        print_job_id=event.print_job_id,
+    )

@@ -1,10 +1,15 @@
 """GET /: says that the backend is there."""
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import Answer
 from printpipe.endpoints.call import Call
 
 
-def handle(_: Call) -> Answer:
+class Reply(cloud.Reply):
+    """The answer."""
+
+    message: str
+
+
+def get(call: Call) -> Reply:
     """Answers without touching anything."""
-    return cloud.success(message="Cloud printer backend is running")
+    return Reply(message="Cloud printer backend is running")

@@ -1,14 +1,13 @@
 """POST /api/apps/{appId}/functions/claimJob: gives a job to one client that prints it itself."""
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import Answer
 from printpipe.domain.values import Id
 from printpipe.endpoints.call import Call
 from printpipe.services import jobs
 
 
 class Path(cloud.Model):
-    """The path's parameters; the app gives no right."""
+    """The path's parameters; the app is recorded and gives no right."""
 
     app_id: Id
 
@@ -21,12 +20,18 @@ class Request(cloud.Model):
     job_id: Id
 
 
-def handle(call: Call) -> Answer:
+class Reply(cloud.Reply):
+    """The claim."""
+
+    job_id: str
+    status: str
+    claimed_by: str
+    claimed_at: cloud.Time
+
+
+def post(call: Call, path: Path, body: Request) -> Reply:
     """The first claim wins; every other is a conflict."""
-    call.request.path(Path)
-    body = call.request.json(Request)
-    job = jobs.claim(call.context, body.recipient_id, body.job_id, body.printer_id)
+    job = jobs.claim(call.context, body.recipient_id, body.job_id, body.printer_id, app_id=path.app_id)
+    assert job.claimed_by is not None
     assert job.claimed_at is not None
-    return cloud.success(
-        jobId=job.job_id, status="claimed", claimedBy=job.claimed_by, claimedAt=cloud.timestamp(job.claimed_at)
-    )
+    return Reply(job_id=job.job_id, status="claimed", claimed_by=job.claimed_by, claimed_at=job.claimed_at)

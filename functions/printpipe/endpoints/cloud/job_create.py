@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import Answer
+from printpipe.domain.ids import Once
 from printpipe.domain.values import Id, Name, OptionalId
 from printpipe.endpoints.call import Call
 from printpipe.services import files, prints
@@ -31,27 +31,44 @@ class Request(cloud.Model):
     job_metadata: JobMetadata | None = None
 
 
-def handle(call: Call) -> Answer:
+class Link(cloud.Part):
+    """A short-lived link to a file of the job."""
+
+    url: str
+    type: str
+
+
+class Reply(cloud.Reply):
+    """The job, with the command that starts it."""
+
+    job_id: str
+    product_id: str
+    status: str
+    files: list[Link]
+    file_id: str
+    command_id: str
+    created_at: cloud.Time
+
+
+def post(call: Call, body: Request, once: Once) -> Reply:
     """Queues the file's job and the command that starts it."""
-    body = call.request.json(Request)
     known = body.job_metadata
-    command, file = prints.create(
-        call.context,
-        Requisition(
-            recipient_id=body.recipient_id,
-            target=Target(body.printer_serial, body.printer_ip_address),
-            product_id=body.product_id,
-            file_id=body.file_id or (known.file_id if known else None),
-            gcode_url=body.gcode_url or (known.gcode_url if known else None),
-            plate_index=known.plate_index if known else None,
-        ),
+    wish = Requisition(
+        recipient_id=body.recipient_id,
+        target=Target(body.printer_serial, body.printer_ip_address),
+        product_id=body.product_id,
+        file_id=body.file_id or (known.file_id if known else None),
+        gcode_url=body.gcode_url or (known.gcode_url if known else None),
+        plate_index=known.plate_index if known else None,
     )
-    return cloud.success(
-        jobId=command.job_id,
-        productId=file.product_id,
+    command, file = prints.create(call.context, wish, once)
+    assert command.job_id is not None
+    return Reply(
+        job_id=command.job_id,
+        product_id=file.product_id,
         status="pending",
-        files=[{"url": url, "type": kind} for url, kind in files.links(call.context, file)],
-        fileId=file.file_id,
-        commandId=command.command_id,
-        createdAt=cloud.timestamp(command.created_at),
+        files=[Link(url=url, type=kind) for url, kind in files.links(call.context, file)],
+        file_id=file.file_id,
+        command_id=command.command_id,
+        created_at=command.created_at,
     )

@@ -1,7 +1,6 @@
 """POST /api/apps/{appId}/functions/listPendingJobs: what waits at a recipient."""
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import Answer
 from printpipe.domain.values import Id
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
@@ -20,10 +19,15 @@ class Request(cloud.Model):
     recipient_id: Id
 
 
-def handle(call: Call) -> Answer:
-    """Lists held files as pending and queued ones as skipped; nothing is written."""
-    call.request.path(Path)
-    body = call.request.json(Request)
+class Reply(cloud.Reply):
+    """Held files as pending, queued ones as skipped."""
+
+    pending: list[cloud_views.WaitingFile]
+    skipped: list[cloud_views.WaitingFile]
+
+
+def post(call: Call, path: Path, body: Request) -> Reply:
+    """Lists; nothing is written."""
     call.context.recipient(body.recipient_id)
     pending, skipped = cloud_views.waiting(files.waiting(call.context, body.recipient_id), with_tokens=True)
-    return cloud.success(pending=pending, skipped=skipped)
+    return Reply(pending=pending, skipped=skipped)

@@ -1,7 +1,6 @@
 """GET /recipients/{recipientId}/pending: what waits at a recipient; fetch tokens only for a valid key."""
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import Answer
 from printpipe.domain.errors import NotFound
 from printpipe.domain.tenancy import NOBODY
 from printpipe.domain.values import Id
@@ -16,13 +15,21 @@ class Path(cloud.Model):
     recipient_id: Id
 
 
-def handle(call: Call) -> Answer:
-    """Lists under both pairs of names that clients read; without a key every `fetchToken` is null."""
-    recipient_id = call.request.path(Path).recipient_id
+class Reply(cloud.Reply):
+    """The same two lists under both pairs of names that clients read."""
+
+    pending: list[cloud_views.WaitingFile]
+    skipped: list[cloud_views.WaitingFile]
+    pending_files: list[cloud_views.WaitingFile]
+    skipped_files: list[cloud_views.WaitingFile]
+
+
+def get(call: Call, path: Path) -> Reply:
+    """Lists; without a key every `fetchToken` is null."""
     keyed = call.context.caller is not NOBODY
     if keyed:
-        call.context.recipient(recipient_id)
-    elif call.context.directory.recipient(recipient_id) is None:
+        call.context.recipient(path.recipient_id)
+    elif call.context.directory.recipient(path.recipient_id) is None:
         raise NotFound("No such recipient", field="recipientId")
-    pending, skipped = cloud_views.waiting(files.waiting(call.context, recipient_id), with_tokens=keyed)
-    return cloud.success(pending=pending, skipped=skipped, pendingFiles=pending, skippedFiles=skipped)
+    pending, skipped = cloud_views.waiting(files.waiting(call.context, path.recipient_id), with_tokens=keyed)
+    return Reply(pending=pending, skipped=skipped, pending_files=pending, skipped_files=skipped)
