@@ -1,0 +1,48 @@
+"""Stack traces are shown where a deployment asks for them, and nowhere else."""
+
+import secrets
+from pathlib import Path
+
+import requests
+
+from printpipe.domain.ports.documents import Create
+from tests.backends import Backend
+from tests.cloud import Cloud, Site, running
+
+BODY = {"recipientId": 7, "commandType": "pause"}
+
+
+def _break(cloud: Cloud, site: Site) -> requests.Response:
+    """Acknowledges a command whose document nobody can read."""
+    command = secrets.token_hex(8)
+    cloud.backend.documents.commit(Create(f"printer_commands/{command}", {"recipientId": site.lan_recipient}))
+    body = {"recipientId": site.lan_recipient, "commandId": command, "status": "processing"}
+    return cloud.call("POST", "/control/ack", key=site.lan_key, json=body)
+
+
+def test_no_error_shows_a_stack_trace(cloud: Cloud) -> None:
+    answer = cloud.call("POST", "/control", key=cloud.operator_key, json=BODY)
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"ok", "error_type", "message", "detail"}
+
+
+def test_a_mistake_of_ours_shows_its_request_alone(cloud: Cloud, site: Site) -> None:
+    answer = _break(cloud, site)
+    assert answer.status_code == 500
+    assert answer.json() == {
+        "ok": False,
+        "error_type": "InternalError",
+        "message": "Internal error",
+        "detail": f"request {answer.headers['X-Request-Id']}",
+    }
+
+
+def test_a_deployment_can_ask_for_them(embedded_backend: Backend, tmp_path: Path) -> None:
+    with running(embedded_backend, tmp_path, DEBUG_ERRORS="true") as debugged:
+        site = debugged.new_site()
+        refused = debugged.call("POST", "/control", key=site.lan_key, json=BODY)
+        broken = _break(debugged, site)
+        assert (refused.status_code, broken.status_code) == (400, 500)
+        for answer in (refused, broken):
+            assert "Traceback (most recent call last)" in answer.json()["traceback"]
+            assert site.lan_key not in answer.text
