@@ -75,6 +75,7 @@ def run(
         driver.stop()
     for worker in workers.values():
         worker.join(left)
+    inbox.join(left)
     for driver in drivers:
         driver.join(max(left(), 0.0))
     for thread in threads:

@@ -1,9 +1,10 @@
 """The cloud over HTTPS: every call has a deadline, and every answer is either good, a refusal or no answer."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlencode, urljoin
 
 import urllib3
@@ -41,6 +42,22 @@ class CloudRefused(CloudError):
         super().__init__(f"{status} {detail or message}")
         self.status = status
         self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class StatusAnswer:
+    """What the cloud says to one of several status reports: why it is `refused`, and whether that may pass."""
+
+    refused: str | None
+    may_pass: bool = False
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any]) -> Self:
+        """The answer within the cloud's."""
+        error = result.get("error")
+        if error is None:
+            return cls(None)
+        return cls(str(error.get("message")), error.get("error_type") == "UnavailableError")
 
 
 class Cloud:
@@ -90,6 +107,19 @@ class Cloud:
     def report(self, path: str, body: Mapping[str, Any], request_id: str) -> None:
         """POST one report; agent and recipient are filled in."""
         self._call("POST", path, body={**body, "recipientId": self._recipient}, request_id=request_id)
+
+    def statuses(self, bodies: Sequence[Mapping[str, Any]]) -> list[StatusAnswer]:
+        """POST the status of several printers at once; one answer for each, in their order."""
+        answer = self._call(
+            "POST", "/api/printer-status/batch", body={"recipientId": self._recipient, "printers": list(bodies)}
+        )
+        try:
+            results = [StatusAnswer.of(each) for each in answer["results"]]
+        except (KeyError, TypeError, AttributeError):
+            results = []
+        if len(results) != len(bodies):
+            raise CloudUnavailable("the answer to the status reports cannot be read")
+        return results
 
     def result(self, body: Mapping[str, Any], request_id: str) -> None:
         """POST one command's result."""

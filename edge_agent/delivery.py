@@ -2,14 +2,15 @@
 
 A report that the cloud fails on again and again, while it takes others, is set aside and tried now and then: it must
 not keep back what is behind it. As long as the others fail too, that is an outage, and the order stays.
+The printers' status goes in one call for all of them; once that has failed, one by one, until it is clear which fails.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from edge_agent import backoff
-from edge_agent.cloud import CloudFailed, CloudRefused, CloudUnavailable
+from edge_agent.cloud import CloudFailed, CloudRefused, CloudUnavailable, StatusAnswer
 from edge_agent.execution import Rooms
 from edge_agent.jobs import JobBook
 from edge_agent.logs import log
@@ -23,7 +24,7 @@ PATIENCE = 10
 """How often the cloud may fail on a report before the next one is tried too."""
 
 EVENTS_PATH = "/api/printer-events/report"
-STATUS_PATH = "/printer-status"
+STATUSES_AT_ONCE = 50
 
 
 @dataclass(slots=True)
@@ -35,6 +36,21 @@ class _Line:
     aside: dict[int, float] = field(default_factory=dict)
     """When a report that was set aside is tried again, by row."""
 
+    def holds(self, report: Report, now: float) -> bool:
+        """Whether the report is set aside."""
+        return self.aside.get(report.row, now) > now
+
+    def suspects(self, now: float) -> bool:
+        """Whether a report that is not set aside has failed."""
+        return any(self.aside.get(row, now) <= now for row in self.failures)
+
+    def forget_replaced(self, waiting: Sequence[Report]) -> None:
+        """Forgets reports that wait no more, which newer ones have replaced."""
+        rows = {report.row for report in waiting}
+        for book in (self.failures, self.aside):
+            for row in [row for row in book if row not in rows and row <= max(rows, default=row)]:
+                del book[row]
+
 
 class Delivery:
     """One thread for all kinds: results go first, then events, then status."""
@@ -43,11 +59,11 @@ class Delivery:
         self._rooms = rooms
         self._prune_at = 0.0
         self._lines = {kind: _Line() for kind in Kind}
+        self._status_sent: dict[str, object] = {}
         cloud = rooms.cloud
         self._send: Mapping[Kind, Callable[[Mapping[str, Any], str], None]] = {
             Kind.RESULT: cloud.result,
             Kind.EVENT: lambda body, request_id: cloud.report(EVENTS_PATH, body, request_id),
-            Kind.STATUS: lambda body, request_id: cloud.report(STATUS_PATH, body, request_id),
         }
 
     def loop(self) -> None:
@@ -71,10 +87,17 @@ class Delivery:
             log("reports_given_up", "ERROR", count=given_up)
 
     def _round(self) -> bool:
-        """Try one report of the first kind that has one and may try; whether there was one."""
+        """Try one report of the first kind that has one and may try, or several of status; whether there was one."""
+        now = self._rooms.clock.monotonic()
         for kind, line in self._lines.items():
-            report = self._next(kind, line)
-            if report is not None:
+            if now < line.not_before:
+                continue
+            if kind is Kind.STATUS:
+                reports = self._next_statuses(line)
+                if reports:
+                    self._deliver_statuses(reports, line)
+                    return True
+            elif (report := self._next(kind, line)) is not None:
                 self._deliver(report, line)
                 return True
         return False
@@ -82,12 +105,18 @@ class Delivery:
     def _next(self, kind: Kind, line: _Line) -> Report | None:
         """The first report that is not set aside."""
         now = self._rooms.clock.monotonic()
-        if now < line.not_before:
-            return None
         report = self._rooms.outbox.first(kind)
-        while report is not None and line.aside.get(report.row, now) > now:
+        while report is not None and line.holds(report, now):
             report = self._rooms.outbox.first(kind, after=report.row)
         return report
+
+    def _next_statuses(self, line: _Line) -> list[Report]:
+        """The reports that are not set aside, the oldest first; only that one while it is open which of them fails."""
+        now = self._rooms.clock.monotonic()
+        waiting = self._rooms.outbox.waiting(Kind.STATUS, STATUSES_AT_ONCE)
+        line.forget_replaced(waiting)
+        ready = [report for report in waiting if not line.holds(report, now)]
+        return ready[:1] if line.suspects(now) else ready
 
     def _deliver(self, report: Report, line: _Line) -> None:
         try:
@@ -96,7 +125,7 @@ class Delivery:
             self._failed(report, line, error)
             return
         except CloudRefused as error:
-            log("report_refused", "WARNING", kind=report.kind, name=report.name, reason=str(error))
+            self._refused(report, str(error))
         else:
             if report.kind is Kind.RESULT:
                 log(
@@ -106,12 +135,50 @@ class Delivery:
                     printerSerial=report.body.get("printerSerial"),
                     requestId=report.request_id or None,
                 )
+        self._done(report, line)
+        if report.kind is Kind.RESULT:
+            self._rooms.observe(Step.RESULT_SENT, report.name)
+
+    def _deliver_statuses(self, reports: Sequence[Report], line: _Line) -> None:
+        try:
+            answers = self._rooms.cloud.statuses([self._linked(report) for report in reports])
+        except CloudUnavailable as error:
+            self._failed(reports[0], line, error)
+            return
+        except CloudRefused as error:
+            if len(reports) > 1:
+                self._deliver_one_by_one(reports, line)
+                return
+            answers = [StatusAnswer(str(error))]
+        for report, answer in zip(reports, answers, strict=True):
+            if answer.may_pass:
+                line.not_before = self._rooms.clock.monotonic() + self._delay(1)
+                continue
+            if answer.refused is not None:
+                self._refused(report, answer.refused)
+            self._done(report, line)
+
+    def _linked(self, report: Report) -> Mapping[str, Any]:
+        """The status with the time of the one that was sent before, whether that arrived or not."""
+        previous = self._status_sent.get(report.name)
+        self._status_sent[report.name] = report.body.get("timestamp")
+        return report.body if previous is None else {**report.body, "previousTimestamp": previous}
+
+    def _deliver_one_by_one(self, reports: Sequence[Report], line: _Line) -> None:
+        """One of them is refused, and with it all."""
+        for report in reports:
+            self._deliver_statuses([report], line)
+            if line.not_before > self._rooms.clock.monotonic():
+                return
+
+    def _refused(self, report: Report, reason: str) -> None:
+        log("report_refused", "WARNING", kind=report.kind, name=report.name, reason=reason)
+
+    def _done(self, report: Report, line: _Line) -> None:
         line.attempts = 0
         line.failures.pop(report.row, None)
         line.aside.pop(report.row, None)
         self._rooms.outbox.remove(report)
-        if report.kind is Kind.RESULT:
-            self._rooms.observe(Step.RESULT_SENT, report.name)
 
     def _failed(self, report: Report, line: _Line, error: CloudUnavailable) -> None:
         """Wait, or try the next report at once; when that fails as well, both begin again in their order."""

@@ -1,12 +1,13 @@
 """Where every intake hands in its commands: into the journal first, then to the printer's worker."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
 from edge_agent.command import Command, Outcome, failed
 from edge_agent.config import AgentConfig
+from edge_agent.downloads import download
 from edge_agent.execution import Rooms, Run
 from edge_agent.executor import Executor
 from edge_agent.journal import Stage
@@ -29,6 +30,7 @@ class Inbox:
         self._executor = executor
         self._workers = workers
         self._nowhere = Worker("nowhere", lambda command: executor.execute(command.command_id, _no_printer), rooms)
+        self._downloads = Worker("downloads", lambda command: executor.execute(command.command_id, download), rooms)
 
     def receive(self, data: object) -> None:
         """Take in one command's JSON object. When this returns it is durable, or was not for this agent."""
@@ -49,6 +51,10 @@ class Inbox:
         for entry in self._rooms.journal.unfinished():
             log("command_resumed", commandId=entry.command.command_id, stage=entry.stage)
             self._submit(entry.command)
+
+    def join(self, until: Callable[[], float]) -> None:
+        """Wait for what is carried out here, without a printer, at most the seconds that `until` gives."""
+        self._downloads.join(until)
 
     def _accept(self, command: Command) -> None:
         with self._rooms.store.transaction():
@@ -81,7 +87,8 @@ class Inbox:
             self._rooms.journal.mark_executed(command.printer_serial, group, command)
 
     def _submit(self, command: Command) -> None:
-        self._workers.get(command.printer_serial, self._nowhere).submit(command)
+        worker = self._workers.get(command.printer_serial, self._nowhere)
+        (self._downloads if command.kind == "download" else worker).submit(command)
 
 
 def _without_surrogates(data: object) -> object:

@@ -34,6 +34,8 @@ def ordering(command: Command) -> Ordering:
             return Ordering(fan, (fan,))
         case "set_speed":
             return Ordering("speed", ("speed",))
+        case "set_flow_rate":
+            return Ordering("flow", ("flow",))
         case "light_on" | "light_off":
             return Ordering("light", ("light",))
         case _:

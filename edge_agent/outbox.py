@@ -1,6 +1,7 @@
 """The outbox: reports on disk until the cloud has them, first in first out within each kind."""
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,9 +57,12 @@ class Outbox:
     def first(self, kind: Kind, after: int = 0) -> Report | None:
         """The oldest waiting report of the kind, of those behind the row `after`."""
         row = self._store.row("SELECT * FROM outbox WHERE kind = ? AND id > ? ORDER BY id LIMIT 1", (kind, after))
-        if row is None:
-            return None
-        return Report(row["id"], Kind(row["kind"]), row["name"], json.loads(row["body"]), row["request_id"])
+        return _report(row) if row is not None else None
+
+    def waiting(self, kind: Kind, limit: int) -> list[Report]:
+        """The oldest waiting reports of the kind, the oldest first."""
+        rows = self._store.rows("SELECT * FROM outbox WHERE kind = ? ORDER BY id LIMIT ?", (kind, limit))
+        return [_report(row) for row in rows]
 
     def remove(self, report: Report) -> None:
         """The report is delivered, or cannot be; what replaced it meanwhile stays."""
@@ -67,3 +71,7 @@ class Outbox:
     def prune(self) -> int:
         """Give up the oldest of too many reports; the number given up."""
         return self._store.execute("DELETE FROM outbox WHERE id <= (SELECT max(id) FROM outbox) - ?", (KEEP,))
+
+
+def _report(row: sqlite3.Row) -> Report:
+    return Report(row["id"], Kind(row["kind"]), row["name"], json.loads(row["body"]), row["request_id"])

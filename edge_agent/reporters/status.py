@@ -12,6 +12,9 @@ from edge_agent.supervision import supervised
 from edge_agent.timestamps import render
 
 TICK_SECONDS = 0.5
+RIDES_ALONG = 0.5
+"""The part of its interval after which a printer's status goes with another's that is due, in one call."""
+
 BUSY: frozenset[PrinterState] = frozenset({"preparing", "printing", "paused"})
 
 
@@ -37,24 +40,32 @@ class StatusReporter:
     def _step(self) -> None:
         self._changed.wait(TICK_SECONDS)
         self._changed.clear()
-        for driver in self._drivers:
-            try:
-                self._look_at(driver)
-            except Exception as error:
-                log_exception("status_failed", error, printerSerial=driver.serial)
-
-    def _look_at(self, driver: Driver) -> None:
-        driver.tick()
-        report, last = driver.status(), self._last[driver.serial]
-        if report is not None and self._is_due(report, last):
+        seen = [(driver, report) for driver in self._drivers if (report := self._look_at(driver)) is not None]
+        is_time = any(self._waited(driver, report) >= 1 for driver, report in seen)
+        due = [
+            (driver, report)
+            for driver, report in seen
+            if report.material != self._last[driver.serial].material
+            or (is_time and self._waited(driver, report) >= RIDES_ALONG)
+        ]
+        for driver, report in due:
             self._put(driver, report)
-            last.material, last.at = report.material, self._rooms.clock.monotonic()
+        if due:
+            self._rooms.reports_waiting.set()
 
-    def _is_due(self, report: StatusReport, last: _Last) -> bool:
+    def _look_at(self, driver: Driver) -> StatusReport | None:
+        try:
+            driver.tick()
+            return driver.status()
+        except Exception as error:
+            log_exception("status_failed", error, printerSerial=driver.serial)
+            return None
+
+    def _waited(self, driver: Driver, report: StatusReport) -> float:
+        """How long the numbers have waited, in intervals."""
         timing = self._rooms.timing
-        now = self._rooms.clock.monotonic()
         interval = timing.status_printing if report.state in BUSY else timing.status_idle
-        return report.material != last.material or now - last.at >= interval
+        return (self._rooms.clock.monotonic() - self._last[driver.serial].at) / interval
 
     def _put(self, driver: Driver, report: StatusReport) -> None:
         body = {
@@ -63,5 +74,10 @@ class StatusReporter:
             "status": {"state": report.state, **report.numbers},
             "timestamp": render(self._rooms.clock.now()),
         }
-        self._rooms.outbox.replace(Kind.STATUS, driver.serial, body)
-        self._rooms.reports_waiting.set()
+        try:
+            self._rooms.outbox.replace(Kind.STATUS, driver.serial, body)
+        except Exception as error:
+            log_exception("status_failed", error, printerSerial=driver.serial)
+            return
+        last = self._last[driver.serial]
+        last.material, last.at = report.material, self._rooms.clock.monotonic()

@@ -106,6 +106,7 @@ def test_the_commands_have_their_effects(running: RunningSite, printer: Simulate
     running.done("light_off", printer)
     assert printer.inspect()["light"] in ("off", False)
     running.done("send_gcode", printer, {"gcode": "M400"})
+    assert "95 %" in running.done("set_flow_rate", printer, {"percent": 95})
     assert "printing" in running.refused("home", printer)
     running.done("cancel", printer)
     assert printer.inspect()["gcode_state"] in ("FAILED", "IDLE")
@@ -115,6 +116,17 @@ def test_the_commands_have_their_effects(running: RunningSite, printer: Simulate
     assert printer.inspect()["homed"]
     running.done("cooldown", printer)
     assert (printer.inspect()["nozzle_target"], printer.inspect()["bed_target"]) == (0, 0)
+
+
+def test_a_download_brings_the_file_before_its_start(running: RunningSite, printer: SimulatedPrinter) -> None:
+    site, content = running.site, make_3mf(f"for {printer.model}", layers=6, seconds=150)
+    uploaded = site.cloud.upload(site.recipient, content=content, name="cube.gcode.3mf")
+    file_id = uploaded["fileId"]
+    assert uploaded["sha256"] in running.done("download", printer, {"fileId": file_id})
+    assert (site.job(file_id), site.fetches(file_id)) == ("held", 1)
+    running.done("start_print", printer, {"fileName": "cube.gcode.3mf", "fileId": file_id})
+    assert site.fetches(file_id) == 1
+    site.saw(file_id, "job_started")
 
 
 def test_a_start_while_printing_is_refused_and_disturbs_nothing(

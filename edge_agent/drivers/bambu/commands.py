@@ -74,6 +74,10 @@ class _Fan(_Metadata):
     fan: Annotated[Literal["part", "aux", "chamber"], BeforeValidator(lambda value: value or "part")] = "part"
 
 
+class _Flow(_Metadata):
+    percent: Annotated[float, Field(ge=50, le=200)]
+
+
 class _Gcode(_Metadata):
     gcode: Annotated[str, Field(min_length=1, max_length=4000)]
 
@@ -119,6 +123,8 @@ def plan(command: Command, serial: str) -> Plan:
             return _speed(_parse(_Speed, data).percent)
         case "set_fan":
             return _fan(_parse(_Fan, data))
+        case "set_flow_rate":
+            return _flow(_parse(_Flow, data).percent)
         case "home":
             return _home()
         case "light_on" | "light_off":
@@ -233,6 +239,12 @@ def _fan(wish: _Fan) -> Plan:
         repeatable=True,
         already=False,
     )
+
+
+def _flow(percent: float) -> Plan:
+    """There is no request for it and no report shows it: the acknowledgement of the G-code is all there is."""
+    done = f"the printer accepted a flow rate of {percent:.0f} %; its report does not show it"
+    return Plan(_gcode(f"M221 S{percent:.0f}"), done, None, repeatable=False)
 
 
 def _home() -> Plan:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ from edge_agent.timestamps import Clock, render
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Answer = tuple[int, dict[str, str], bytes]
+CONTENT = b"a sliced cube"
 
 
 class Server(ThreadingHTTPServer):
@@ -235,6 +237,61 @@ def test_half_a_character_in_a_command_does_no_harm(rooms: Rooms) -> None:
     entry = rooms.journal.entry("c1")
     assert entry is not None
     assert entry.command.metadata == {"file?Name": "cube?.3mf"}
+
+
+def _serving(content: bytes, asked: list[str]) -> Callable[[str, bytes], Answer]:
+    """A cloud that leases a download of a file to whoever asks, and gives the file out."""
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    offer = {"fileName": "cube.3mf", "size": len(CONTENT), "sha256": sha256, "fetchToken": "token"}
+
+    def answer(path: str, body: bytes) -> Answer:
+        asked.append(path)
+        if path == "/control/ack":
+            status, headers, lease = leased(60)
+            return status, headers, json.dumps({**json.loads(lease), "file": offer}).encode()
+        return 200, {}, json.dumps({"data": base64.b64encode(content).decode()}).encode()
+
+    return answer
+
+
+def _downloaded(rooms: Rooms, sequence: int) -> dict[str, Any]:
+    """What the agent reports of a download that it is given, whatever printer the command names."""
+    order = command("download", sequence, printer_serial="", metadata={"fileId": "f-1"})
+    inbox(rooms).receive(order.model_dump(mode="json", by_alias=True))
+    deadline = time.monotonic() + 10
+    while (report := rooms.outbox.first(Kind.RESULT)) is None or report.body["commandId"] != order.command_id:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    rooms.outbox.remove(report)
+    return dict(report.body)
+
+
+def test_a_download_is_verified_kept_and_not_fetched_again(server: Server, rooms: Rooms) -> None:
+    asked: list[str] = []
+    server.answer = _serving(CONTENT, asked)
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    for sequence in (1, 2):
+        told = _downloaded(rooms, sequence)
+        assert told["status"] == "completed", told
+        assert sha256 in told["message"]
+    assert asked.count("/fetch/token") == 1
+    offer = FileOffer(file_name="cube.3mf", size=len(CONTENT), sha256=sha256, fetch_token="t")
+    held = rooms.files.held(offer)
+    assert held is not None
+    assert held.path.read_bytes() == CONTENT
+
+
+def test_a_download_of_other_bytes_fails_and_keeps_nothing(server: Server, rooms: Rooms, tmp_path: Path) -> None:
+    server.answer = _serving(CONTENT[::-1], [])
+    told = _downloaded(rooms, 1)
+    assert told["status"] == "failed"
+    assert "not the one offered" in told["message"]
+    assert list((tmp_path / "files").iterdir()) == []
+
+
+def test_a_download_of_no_file_fails(server: Server, rooms: Rooms) -> None:
+    server.answer = lambda _path, _body: leased(60)
+    assert _downloaded(rooms, 1)["status"] == "failed"
 
 
 def test_a_fetch_token_is_in_no_error() -> None:

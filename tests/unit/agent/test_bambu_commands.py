@@ -34,6 +34,7 @@ def command(kind: str, **metadata: Any) -> Command:
         ("set_speed", {"percent": 120}, ("print", "print_speed", {"param": "3"})),
         ("set_fan", {"percent": 50}, ("print", "gcode_line", {"param": "M106 P1 S128\n"})),
         ("set_fan", {"percent": 100, "fan": "chamber"}, ("print", "gcode_line", {"param": "M106 P3 S255\n"})),
+        ("set_flow_rate", {"percent": 95}, ("print", "gcode_line", {"param": "M221 S95\n"})),
         ("home", {"axes": ["z"]}, ("print", "gcode_line", {"param": "G28\n"})),
         ("send_gcode", {"gcode": "M400\n  G4 S1"}, ("print", "gcode_line", {"param": "M400\nG4 S1\n"})),
     ],
@@ -52,6 +53,8 @@ def test_a_command_is_translated(kind: str, metadata: dict[str, Any], sent: tupl
         ("set_temperature", {"nozzleTemp": 500}, "nozzleTemp"),
         ("set_temperature", {"chamberTemp": 45}, "no chamber heater"),
         ("set_speed", {"percent": "fast"}, "percent"),
+        ("set_flow_rate", {"percent": 201}, "percent"),
+        ("set_flow_rate", {}, "percent"),
         ("set_fan", {"percent": 20, "fan": "desk"}, "fan"),
         ("send_gcode", {"gcode": " \n"}, "empty"),
         ("send_gcode", {"gcode": "G1 X1\nG28 Z"}, "Z alone"),
@@ -74,6 +77,8 @@ def test_homing_is_refused_while_printing_and_is_never_sent_twice() -> None:
     assert home.obstacle(Picture(gcode_state="FINISH")) is None
     assert not home.repeatable
     assert not plan(command("send_gcode", gcode="G1 X1"), P1S).repeatable
+    flow = plan(command("set_flow_rate", percent=95), P1S)
+    assert (flow.wanted, flow.repeatable) == (None, False)
 
 
 def test_effects_are_read_from_the_report() -> None:
