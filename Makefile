@@ -8,7 +8,7 @@ WORKERS ?= 2
 export PYTHONPATH := functions:.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint format lock bundle clean
+.PHONY: help setup run test soak lint format lock bundle openapi indexes bootstrap clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +45,17 @@ lock: setup ## pins the packages anew, of this project and of every deployed fun
 
 bundle: setup ## writes one zip per function
 	@$(PYTHON) -m tools.bundle
+
+openapi: setup ## writes functions/openapi.json from the catalog and the endpoints' models
+	@$(PYTHON) -m tools.openapi
+
+indexes: setup ## writes firestore.indexes.json from the services' queries
+	@$(PYTHON) -m tools.indexes
+
+bootstrap: setup ## makes an organization: URL=… ORGANIZATION=… RECIPIENTS="hall:agent cellar" KEYS="shop:app" MEMBERS="sub:admin"
+	@exec $(PYTHON) -m tools.bootstrap --url "$(URL)" --organization "$(ORGANIZATION)" \
+		$(foreach each,$(RECIPIENTS),--recipient "$(each)") $(foreach each,$(KEYS),--key "$(each)") \
+		$(foreach each,$(MEMBERS),--member "$(each)")
 
 clean: ## removes what was built and stored; .venv stays
 	@rm -rf .local .soak build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

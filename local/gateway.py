@@ -26,6 +26,7 @@ from local.signed_files import SignedFiles
 from local.wsgi import answer_json
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
 from printpipe.adapters.embedded.files import URL_PREFIX, EmbeddedFiles
+from printpipe.adapters.metered import MeteredDocuments
 from printpipe.runtime import catalog
 from printpipe.runtime.process import process
 
@@ -174,10 +175,11 @@ def load(base_url: str) -> "WSGIApplication":
     extra: dict[str, WSGIApplication] = {}
     if isinstance(platform.files, EmbeddedFiles):
         extra[URL_PREFIX.strip("/")] = SignedFiles(platform.files)
-    if isinstance(platform.documents, EmbeddedDocuments):
+    documents = platform.documents
+    if isinstance(documents, MeteredDocuments) and isinstance(documents.store, EmbeddedDocuments):
         faults = FaultPanel()
         deliveries = Deliveries(base_url, faults)
-        platform.documents.watch(watcher(deliveries.offer, process().settings.project or "local"))
+        documents.store.watch(watcher(deliveries.offer, process().settings.project or "local"))
         extra["_relay"] = FaultSwitches(faults)
     return Gateway(load_functions(), extra)
 

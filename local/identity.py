@@ -1,4 +1,4 @@
-"""Who is on this stack: one organization, its two sites, their keys. Made once, kept with the stack's data."""
+"""Who is on this stack: one organization, its two sites, their keys. Kept with the stack's data."""
 
 import os
 import secrets
@@ -20,7 +20,8 @@ class Client(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     recipient_id: str
-    api_key: str = Field(repr=False)
+    api_key: str = Field(default="", repr=False)
+    """Empty until the functions have given one."""
 
 
 class Identity(BaseModel):
@@ -36,13 +37,13 @@ class Identity(BaseModel):
 
     @classmethod
     def make(cls) -> Self:
-        """New names and secrets."""
+        """New names and secrets; the clients' keys are the functions' to give."""
         return cls(
             organization_id=f"org-{secrets.token_hex(4)}",
             operator_key=_key(),
             fetch_token_secret=_key(),
-            agent=Client(recipient_id=f"site-{secrets.token_hex(4)}", api_key=_key()),
-            lan_client=Client(recipient_id=f"lan-{secrets.token_hex(4)}", api_key=_key()),
+            agent=Client(recipient_id=f"site-{secrets.token_hex(4)}"),
+            lan_client=Client(recipient_id=f"lan-{secrets.token_hex(4)}"),
         )
 
     @classmethod
@@ -51,8 +52,12 @@ class Identity(BaseModel):
         if path.exists():
             return cls.model_validate_json(path.read_bytes())
         identity = cls.make()
-        write_secret(path, identity.model_dump_json())
+        identity.keep(path)
         return identity
+
+    def keep(self, path: Path) -> None:
+        """Writes it into that file, for its owner alone."""
+        write_secret(path, self.model_dump_json())
 
 
 def write_secret(path: Path, text: str) -> None:

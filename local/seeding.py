@@ -1,15 +1,13 @@
-"""What a new stack needs before its first call: bucket, topic, subscriptions, the organization and its sites."""
+"""What a new stack needs before it is used: bucket, topic, subscriptions, the organization and its sites."""
 
-import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import urllib3
 
 from local.children import StackError
 from local.identity import Client, Identity
-from printpipe.domain.ports.documents import Documents, Put, Write
+from tools.bootstrap import Refused, Site, Wishes, bootstrap
 
 TOPIC = "printer-commands"
 LANES = ("normal", "priority")
@@ -22,39 +20,33 @@ def subscription(recipient_id: str, lane: str) -> str:
     return f"{TOPIC}-{recipient_id}-{lane}"
 
 
-def seed_documents(documents: Documents, identity: Identity) -> None:
-    """Writes the organization, its two sites and their keys; harmless when they are there."""
-    now = datetime.now(UTC)
-    organization = identity.organization_id
-    writes: list[Write] = [
-        Put(
-            f"organizations/{organization}",
-            {"organizationId": organization, "name": "Local workshop", "createdAt": now},
-        )
-    ]
-    for kind, client in (("agent", identity.agent), ("lan_client", identity.lan_client)):
-        writes += _site(organization, kind, client, now)
-    documents.commit(*writes)
+def seed_tenant(url: str, identity: Identity) -> Identity:
+    """Makes the organization and its two sites through the functions at `url`, unless they are there.
+
+    Gives the identity with its clients' keys. Raises StackError.
+    """
+    sites = {
+        "agent": Site("Site of the agent", "agent", identity.agent.recipient_id),
+        "lan_client": Site("Site of the LAN client", "lan_client", identity.lan_client.recipient_id),
+    }
+    wishes = Wishes("Local workshop", identity.organization_id, list(sites.values()))
+    try:
+        made = bootstrap(url, identity.operator_key, wishes)
+    except Refused as reason:
+        raise StackError(f"the organization could not be made: {reason}") from None
+    return identity.model_copy(
+        update={
+            "agent": _with_key(identity.agent, made.recipients[sites["agent"].name]["key"]),
+            "lan_client": _with_key(identity.lan_client, made.recipients[sites["lan_client"].name]["key"]),
+        }
+    )
 
 
-def _site(organization: str, kind: str, client: Client, now: datetime) -> list[Write]:
-    digest = hashlib.sha256(client.api_key.encode()).hexdigest()
-    recipient = {
-        "recipientId": client.recipient_id,
-        "organizationId": organization,
-        "name": f"Site of the {kind.replace('_', ' ')}",
-        "client": kind,
-        "createdAt": now,
-    }
-    key = {
-        "organizationId": organization,
-        "recipientIds": [client.recipient_id],
-        "scopes": ["*"],
-        "name": f"local {kind}",
-        "createdAt": now,
-        "revokedAt": None,
-    }
-    return [Put(f"recipients/{client.recipient_id}", recipient), Put(f"api_keys/{digest}", key)]
+def _with_key(client: Client, key: str | None) -> Client:
+    """The client with its new key, or with the one that it had; after a day the functions show that no more."""
+    if not key and not client.api_key:
+        raise StackError(f"the key of {client.recipient_id} is lost; start without KEEP")
+    return client.model_copy(update={"api_key": key or client.api_key})
 
 
 def create_bucket(storage: str, project: str, bucket: str) -> None:

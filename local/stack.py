@@ -18,7 +18,7 @@ from local.emulators import EmulatorFailed, Emulators, EmulatorSet, Missing, env
 from local.identity import Identity, write_secret
 from local.platforms import open_platform
 from local.ports import free_port
-from local.seeding import create_bucket, create_subscriptions, seed_documents, subscription
+from local.seeding import create_bucket, create_subscriptions, seed_tenant, subscription
 from printpipe.domain.ports.platform import Platform
 
 PROJECT = "demo-printpipe"
@@ -103,7 +103,11 @@ class Stack:
     @cached_property
     def identity(self) -> Identity:
         """The organization, the sites and the keys."""
-        return Identity.kept(self.data / "identity.json")
+        return Identity.kept(self._identity_file)
+
+    @property
+    def _identity_file(self) -> Path:
+        return self.data / "identity.json"
 
     @cached_property
     def platform(self) -> Platform:
@@ -210,14 +214,18 @@ class Stack:
         else:
             self.faults_url = f"{self.base_url}/_relay/faults"
         gateway = self._begin("gateway", "local.gateway", ["--port", self.base_url.rpartition(":")[2]])
-        seed_documents(self.platform.documents, self.identity)
         self._finish_simulator(simulator)
         gateway.wait_for("the first answer", self._answers, START_SECONDS)
         if emulators:
             self._children["relay"].wait_for_event("relay_ready", START_SECONDS)
+        self._seed()
         if self._with_agent:
             self._start_agent()
         write_secret(self.state_dir / "stack.json", json.dumps(self.describe(), indent=2) + "\n")
+
+    def _seed(self) -> None:
+        self.identity = seed_tenant(self.base_url, self.identity)
+        self.identity.keep(self._identity_file)
 
     def _choose_backend(self) -> Emulators | None:
         if self._wanted == "embedded":

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import requests
 
 from local.ports import free_port
 from local.sample_print import make_3mf
+from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Create, Document, Query, Where, Write
 from printpipe.domain.records import Command
 from printpipe.services.messages import publish_command
@@ -26,6 +27,8 @@ from tests.backends import Backend
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 40.0
 TOPIC = "printer-commands"
+_UNOWNED = ("organizations", "claims")
+"""Collections whose documents do not name their organization, or are the operator's to make."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,15 @@ class Cloud:
         """All of a recipient's documents in a collection."""
         return self.backend.documents.query(Query(collection, [Where("recipientId", "==", recipient)]))
 
+    def stored(self, organization: str) -> dict[str, Any]:
+        """An organization's documents by path; of the collections that name none, the paths alone, of all."""
+        found: dict[str, Any] = {}
+        for collection in map(str, astuple(Collections())):
+            owned = [] if collection in _UNOWNED else [Where("organizationId", "==", organization)]
+            for document in self.backend.documents.query(Query(collection, owned)):
+                found[document.path] = dict(document.data) if owned else None
+        return found
+
     def new_site(self) -> Site:
         """Another tenant, with two recipients and three keys."""
         mark = secrets.token_hex(5)
@@ -211,6 +223,7 @@ def running(backend: Backend, folder: Path, **settings: str) -> Iterator[Cloud]:
         "API_KEYS_PRINTER_STATUS": operator_key,
         "FETCH_TOKEN_SECRET": secrets.token_urlsafe(32),
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
+        "FIRESTORE_INDEXES": str(ROOT / "firestore.indexes.json"),
         **settings,
     }
     gateway = Gateway(environment, port, log)

@@ -1,9 +1,10 @@
 """Writes one zip per row of the catalog: `python -m tools.bundle [--out build/bundles] [--only NAME]`.
 
-A bundle holds `main.py`, the row as `catalog.json`, the row's pinned `requirements.txt` and the import closure of its
-handler; nothing else. It is the same to the byte on every machine, so that its hash changes when its function does:
-entries are sorted, their times and rights fixed, and stored uncompressed (what deflate writes differs between builds
-of zlib). Compiled bytecode stays out: it belongs to one minor version of Python, and the platform's build compiles.
+A bundle holds `main.py`, the row as `catalog.json`, the row's pinned `requirements.txt`, the import closure of its
+handler and the files that the row names; nothing else. It is the same to the byte on every machine, so that its hash
+changes when its function does: entries are sorted, their times and rights fixed, and stored uncompressed (what deflate
+writes differs between builds of zlib). Compiled bytecode stays out: it belongs to one minor version of Python, and the
+platform's build compiles.
 """
 
 import argparse
@@ -49,6 +50,7 @@ def choices(row: catalog.Row) -> Mapping[str, bool]:
         f"{PACKAGE}.runtime.http": row.http is not None,
         f"{PACKAGE}.runtime.events": row.trigger is not None,
         f"{PACKAGE}.adapters.remote": "files" in row.uses,
+        f"{PACKAGE}.adapters.google.secrets": row.auth in ("key", "optional"),
         **{f"{PACKAGE}.adapters.google.{port}": port in row.uses for port in PORTS},
     }
 
@@ -136,6 +138,10 @@ def bundle(root: Path, row: catalog.Row) -> tuple[Bundle, bytes]:
     files = {file.relative_to(root).as_posix(): file.read_bytes() for file in modules.values()}
     files["catalog.json"] = f"{json.dumps(table, indent=2, sort_keys=True)}\n".encode()
     files["requirements.txt"] = requirements.read_bytes()
+    for name in row.files:
+        if not (root / name).is_file():
+            raise Incomplete(f"{row.name}: {root / name} is missing")
+        files[name] = (root / name).read_bytes()
     packed = pack(files)
     digest = hashlib.sha256(packed).hexdigest()
     return Bundle(f"{row.name}.zip", digest, len(packed), row.entry_point, tuple(modules)), packed

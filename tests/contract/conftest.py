@@ -18,6 +18,14 @@ def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield functions
 
 
+@pytest.fixture(scope="session")
+def keyless_cloud(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The same backend behind a gateway that allows keyless legacy clients."""
+    folder = tmp_path_factory.mktemp("keyless")
+    with running(cloud.backend, folder, ALLOW_KEYLESS_LEGACY_CLIENTS="true") as functions:
+        yield functions
+
+
 @pytest.fixture
 def site(cloud: Cloud) -> Site:
     """A tenant of the test's own."""

@@ -115,6 +115,22 @@ def test_metadata_above_what_kms_takes_at_once_comes_back_whole(cloud: Cloud, si
     assert fetched["metadata"] == {"encryptedData": secret, "unencryptedData": "{}"}
 
 
+def test_what_is_sealed_cannot_be_guessed_from_what_a_repetition_is_known_by(cloud: Cloud, site: Site) -> None:
+    content, digests = make_3mf("cube", layers=3, seconds=60), set()
+    for pin in ("1234", "4711"):
+        answer = cloud.call(
+            "POST",
+            "/upload",
+            key=site.lan_key,
+            headers={"Idempotency-Key": f"once-{pin}"},
+            data={"recipientId": site.lan_recipient, "productId": "PROD-1", "encryptedData": pin},
+            files={"file": ("model.3mf", content, "model/3mf")},
+        ).json()
+        digests.add(cloud.document(f"files/{answer['fileId']}").data["requestDigest"])
+        assert cloud.call("GET", f"/fetch/{answer['fetchToken']}").json()["metadata"]["encryptedData"] == pin
+    assert len(digests) == 1
+
+
 BODIES: dict[str, tuple[str, bytes, str]] = {
     "malformed JSON": ("/control", b'{"recipientId": ', "body"),
     "a list": ("/control", b"[1]", "body"),
@@ -184,6 +200,16 @@ BODIES: dict[str, tuple[str, bytes, str]] = {
         json.dumps({"recipientId": "R", "printerSerial": "S", "status": {str(n): n for n in range(1001)}}).encode(),
         "status",
     ),
+    "a name without end": (
+        "/printer-status",
+        b'{"recipientId": "R", "printerSerial": "S", "status": {"%b": 1e999}}' % (b"k" * 900_000),
+        "status." + "k" * 192 + "…",
+    ),
+    "more values than anybody sends": (
+        "/printer-status",
+        b'{"recipientId": "R", "printerSerial": "S", "status": {}, "more": [%b]}' % b",".join([b"{}"] * 30_000),
+        "body",
+    ),
     "endless depth": ("/printer-status", b"[" * 100_000, "body"),
 }
 
@@ -193,6 +219,28 @@ def test_a_bad_body_is_refused(cloud: Cloud, site: Site, case: str) -> None:
     path, body, field = BODIES[case]
     answer = cloud.call("POST", path, key=site.lan_key, data=body, headers={"Content-Type": "application/json"})
     _assert_refused(answer, 400, "ValidationError", field)
+
+
+def test_a_name_without_end_is_told_in_short_in_the_answer_and_in_the_log(cloud: Cloud, site: Site) -> None:
+    body = b'{"recipientId": "R", "%b": 1e999}' % (b"k" * 900_000)
+    answer = cloud.call("POST", "/control", key=site.lan_key, data=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert len(answer.text) < 1000
+    assert "k" * 1000 not in cloud.log.read_text()
+
+
+@pytest.mark.parametrize("path", ["/products/PROD-1/handshake", "/products/PROD-1/status"])
+def test_without_a_key_a_body_is_not_looked_at(cloud: Cloud, path: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answers = [cloud.call("POST", path, data=body, headers=headers) for body in (b"{", b"[" * 100_000, b"{}")]
+    for answer in answers:
+        _assert_refused(answer, 401, "AuthError", "")
+
+
+def test_no_answer_may_be_taken_for_another_media_type(cloud: Cloud, site: Site) -> None:
+    for path in ("/", "/docs", "/openapi.json", "/control", f"/control?recipientId={site.lan_recipient}"):
+        answer = cloud.call("GET", path, key=site.lan_key if "?" in path else None)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff", path
 
 
 def test_a_wrong_content_type_is_refused(cloud: Cloud, site: Site) -> None:

@@ -52,7 +52,7 @@ def test_one_bundle_a_row_and_a_manifest_that_describes_them(built: Path) -> Non
         assert entry["entry_point"] == ROWS[name].entry_point
         code = {f"{module.replace('.', '/')}.py" for module in entry["modules"]}
         packages = {f"{module.replace('.', '/')}/__init__.py" for module in entry["modules"]}
-        inside = set(contents(built / entry["file"])) - BESIDE_THE_CODE
+        inside = set(contents(built / entry["file"])) - BESIDE_THE_CODE - set(ROWS[name].files)
         assert inside <= code | packages
         assert len(inside) == len(entry["modules"])
 
@@ -74,9 +74,10 @@ def test_a_bundle_holds_its_own_handler_row_packages_and_adapters(built: Path, n
     assert used <= inside
     assert unused & inside == set()
     assert ("printpipe/adapters/remote.py" in inside) == ("files" in row.uses)
+    assert ("printpipe/adapters/google/secrets.py" in inside) == (row.auth in ("key", "optional"))
 
     assert not [file for file in files if "embedded" in file or file.startswith(("tools", "tests", "local"))]
-    assert not [file for file in files if not file.endswith(".py") and file not in BESIDE_THE_CODE]
+    assert {file for file in files if not file.endswith(".py")} == BESIDE_THE_CODE | set(row.files)
     requirements = FUNCTIONS / "requirements" / f"{row.requirement_set}.txt"
     assert files["requirements.txt"] == requirements.read_bytes()
 
@@ -130,6 +131,21 @@ def test_a_change_in_an_adapter_changes_the_bundles_that_use_it(built: Path, tmp
     before = json.loads((built / bundle.MANIFEST).read_text())
     changed = {name for name in before if after[name].sha256 != before[name]["sha256"]}
     assert changed == {name for name, row in ROWS.items() if "files" in row.uses}
+
+
+def test_a_row_brings_the_files_that_it_names(built: Path, tmp_path: Path) -> None:
+    carriers = {name for name, row in ROWS.items() if "openapi.json" in row.files}
+    assert carriers == {"cloud-openapi-show", "cloud-docs-show"}
+    root = copy_of_functions(tmp_path / "functions")
+    document = root / "openapi.json"
+    assert {contents(built / f"{name}.zip")["openapi.json"] for name in carriers} == {document.read_bytes()}
+    document.write_text("{}")
+    after = bundle.build(root, tmp_path / "out")
+    before = json.loads((built / bundle.MANIFEST).read_text())
+    assert {name for name in before if after[name].sha256 != before[name]["sha256"]} == carriers
+    document.unlink()
+    with pytest.raises(bundle.Incomplete, match=r"cloud-openapi-show: .*openapi\.json is missing"):
+        bundle.build(root, tmp_path / "out", only="cloud-openapi-show")
 
 
 def test_one_row_can_be_built_alone_and_a_full_build_clears_what_is_stale(tmp_path: Path) -> None:

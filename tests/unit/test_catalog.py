@@ -22,7 +22,7 @@ ROWS = list(catalog.rows(FUNCTIONS).values())
 SETS = requirements.requirement_sets(ROWS)
 SIZE = {"memory": 256, "cpu": 1, "concurrency": 80, "timeout": 60, "min_instances": 0, "max_instances": 20}
 HTTP_ROW = {"name": "cloud-teapot-brew", "http": {"methods": ["POST"], "path": "/brew"}, "dialect": "cloud"}
-WHOLE_ROW = {**HTTP_ROW, "auth": "key", "scope": "tea.write", "uses": ["documents"]}
+WHOLE_ROW = {**HTTP_ROW, "auth": "key", "scope": "files.write", "uses": ["documents"]}
 
 
 def read(folder: Path, *rows: dict[str, Any]) -> list[catalog.Row]:
@@ -81,11 +81,13 @@ def test_every_row_has_its_wire_example() -> None:
         {"uses": ["documents", "telepathy"]},
         {"auth": "handshake"},
         {"scope": None},
+        {"scope": "tea.write"},
+        {"scope": {"POST": "tea.write"}},
         {"dialect": None},
         {"http": {"methods": ["BREW"], "path": "/brew"}},
         {"trigger": {"firestore": "created", "document": "teapots/{teapotId}"}},
     ],
-    ids=lambda wrong: next(iter(wrong)),
+    ids=str,
 )
 def test_a_wrong_row_is_refused_by_its_name(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="cloud-teapot-brew"):

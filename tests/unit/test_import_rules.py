@@ -43,7 +43,7 @@ FORBIDDEN = [
     ("edge_agent", "import local", "What is deployed imports neither the local stack nor the tools"),
     ("functions/printpipe/runtime", "import tools", "What is deployed imports neither the local stack nor the tools"),
     ("edge_agent", "import printpipe.domain", "The edge agent and the functions share no code"),
-    ("functions/tools", "import printpipe.services", "The tools read the catalog alone"),
+    ("functions/tools", "import printpipe.services", "A tool reads the catalog, and beyond it only what it is about"),
 ]
 
 

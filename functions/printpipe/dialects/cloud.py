@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, PlainSerializer
+from pydantic import ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from printpipe.dialects import exchange
-from printpipe.dialects.exchange import Answer, Request, Shape
-from printpipe.domain.errors import DomainError, RateLimited, Unauthenticated, Unavailable
+from printpipe.dialects.exchange import LONGEST_MESSAGE, Answer, Request, Shape, shortened
+from printpipe.domain.errors import DomainError, IndexMissing, RateLimited, Unauthenticated, Unavailable
 from printpipe.domain.lifecycles import CommandStatus
 
-_ERRORS: Mapping[str, tuple[int, str]] = {
+ERRORS: Mapping[str, tuple[int, str]] = {
     "invalid_input": (400, "ValidationError"),
     "unauthenticated": (401, "AuthError"),
     "forbidden": (403, "Forbidden"),
@@ -22,8 +22,19 @@ _ERRORS: Mapping[str, tuple[int, str]] = {
     "gone": (410, "GoneError"),
     "too_large": (413, "ValidationError"),
     "rate_limited": (429, "RateLimitError"),
+    "index_missing": (500, "FirestoreQueryError"),
     "unavailable": (503, "UnavailableError"),
 }
+"""The status and `error_type` of each kind of error."""
+
+BROKEN = (500, "InternalError")
+"""Those of a mistake of ours."""
+
+CREDENTIALS: Mapping[str, Mapping[str, str]] = {
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "apiKeyInQuery": {"type": "apiKey", "in": "query", "name": "apiKey"},
+}
+"""What `credential` reads, as OpenAPI's security schemes: any one of them will do."""
 
 _COMMAND_WORDS: Mapping[CommandStatus, str] = {
     CommandStatus.PENDING: "pending",
@@ -45,13 +56,28 @@ class Model(Shape):
 class Part(exchange.Reply):
     """A part of an answer in this dialect."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Reply(Part):
     """The answer to a call that worked."""
 
     ok: Literal[True] = True
+
+
+class Failure(exchange.Reply):
+    """The answer to a call that did not work; `detail` names the field, or says more."""
+
+    ok: Literal[False] = False
+    error_type: str
+    message: str
+    detail: str
+    index_url: str | None = Field(
+        None, serialization_alias="indexUrl", description="where to create the index that the store misses"
+    )
+    traceback: str | None = Field(None, description="only where the deployment shows its errors")
 
 
 def credential(request: Request) -> str | None:
@@ -66,13 +92,15 @@ def credential(request: Request) -> str | None:
 
 def failure(error: DomainError, *, traceback: str | None = None) -> Answer:
     """The answer to a call that did not."""
-    status, kind = _ERRORS[error.code]
-    return _failure(status, kind, error.message, error.detail or error.field or "", traceback, _headers(error))
+    status, kind = ERRORS[error.code]
+    detail = shortened(error.detail or error.field or "")
+    url = error.url if isinstance(error, IndexMissing) else None
+    return _failure(status, kind, shortened(error.message, LONGEST_MESSAGE), detail, traceback, _headers(error), url)
 
 
 def breakdown(request_id: str, *, traceback: str | None = None) -> Answer:
     """The answer to a call that broke on a mistake of ours."""
-    return _failure(500, "InternalError", "Internal error", f"request {request_id}", traceback, {})
+    return _failure(*BROKEN, "Internal error", f"request {request_id}", traceback, {})
 
 
 def _headers(error: DomainError) -> dict[str, str]:
@@ -88,17 +116,25 @@ def command_status(status: CommandStatus) -> str:
 
 def timestamp(moment: datetime) -> str:
     """`YYYY-MM-DDTHH:MM:SSZ`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-Time = Annotated[datetime, PlainSerializer(timestamp, return_type=str)]
+Time = Annotated[
+    datetime,
+    PlainSerializer(timestamp, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 """A point in time in an answer."""
 
 
 def _failure(
-    status: int, kind: str, message: str, detail: str, traceback: str | None, extra: Mapping[str, str]
+    status: int,
+    kind: str,
+    message: str,
+    detail: str,
+    traceback: str | None,
+    extra: Mapping[str, str],
+    index_url: str | None = None,
 ) -> Answer:
-    body = {"ok": False, "error_type": kind, "message": message, "detail": detail}
-    if traceback is not None:
-        body["traceback"] = traceback
-    return Answer(body, status, extra)
+    failure = Failure(error_type=kind, message=message, detail=detail, index_url=index_url, traceback=traceback)
+    return Answer(failure.model_dump(by_alias=True, exclude_none=True), status, extra)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, ClassVar, TypeVar
 
@@ -12,6 +12,7 @@ from printpipe.domain.errors import InvalidInput, TooLarge
 
 _MAX_DEPTH = 32
 _MAX_INTEGER = 2**63
+_LONGEST_NAME = 1024
 
 
 class Shape(BaseModel):
@@ -19,6 +20,9 @@ class Shape(BaseModel):
 
     MAX_BYTES: ClassVar[int] = 1024 * 1024
     """Of a body as JSON."""
+
+    MAX_VALUES: ClassVar[int] = 50_000
+    """Of a body as JSON: its commas and opening brackets, wherever they stand; base64 has none of them."""
 
     def own_key(self) -> str | None:
         """What the body itself offers as an idempotency key."""
@@ -29,9 +33,15 @@ class Reply(BaseModel):
     """What a successful answer looks like, in any dialect; sent as JSON."""
 
     STATUS: ClassVar[int] = 200
+    MEDIA_TYPE: ClassVar[str] = "application/json"
 
 
 _Model = TypeVar("_Model", bound=Shape)
+_Steps = tuple[str | int, ...]
+
+LONGEST_FIELD = 200
+LONGEST_MESSAGE = 500
+"""How much of a field's name and of an error's message is repeated, in characters: what a caller sends may be long."""
 
 
 @dataclass(frozen=True)
@@ -76,28 +86,42 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer: a body to send as JSON, or a text of the media type that `headers` name."""
+    """An HTTP answer: a body to send as JSON, or a text of the class's media type."""
+
+    STATUS: ClassVar[int] = 200
+    MEDIA_TYPE: ClassVar[str] = "application/json"
 
     body: Mapping[str, Any] | str
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Page(Answer):
+    """An answer for a browser: HTML."""
+
+    MEDIA_TYPE: ClassVar[str] = "text/html; charset=utf-8"
+
+
 def validate_json(raw: bytes, model: type[_Model]) -> _Model:
     """JSON text as a model; numbers, text and depth that nothing behind us can hold are refused."""
     if len(raw) > model.MAX_BYTES:
         raise TooLarge(f"The JSON body is larger than {model.MAX_BYTES} bytes")
+    if sum(raw.count(mark) for mark in (b",", b"[", b"{")) > model.MAX_VALUES:  # each becomes many times as large
+        raise InvalidInput("The body holds too many values", field="body")
     try:
         parsed = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise InvalidInput("The body is not valid JSON", field="body") from None
     if not isinstance(parsed, dict):
         raise InvalidInput("The body must be a JSON object", field="body")
-    _check(parsed, "", 0)
+    _check(parsed)
     try:
-        return model.model_validate_json(raw, strict=True)
+        validated = model.model_validate_json(raw, strict=True)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, parsed) from None
+    _check_integers(validated.model_dump(by_alias=True))
+    return validated
 
 
 def validate(values: Mapping[str, Any], model: type[_Model], *, strict: bool = True) -> _Model:
@@ -105,36 +129,84 @@ def validate(values: Mapping[str, Any], model: type[_Model], *, strict: bool = T
     try:
         return model.model_validate(values, strict=strict)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, values) from None
 
 
-def _invalid(error: ValidationError) -> InvalidInput:
+def shortened(text: str, most: int = LONGEST_FIELD) -> str:
+    """The text, or its first `most` characters, of which the last is an ellipsis."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _invalid(error: ValidationError, given: Any) -> InvalidInput:
     first = error.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"]) or "body"
+    name = shortened(".".join(_named(first["loc"], given, missing=first["type"] == "missing")) or "body")
     return InvalidInput(f"{name}: {first['msg'].removeprefix('Value error, ')}", field=name)
+
+
+def _named(location: Iterable[str | int], given: Any, *, missing: bool) -> Iterator[str]:
+    """The steps of a location that the caller can see: not those that tell which type was tried."""
+    for step in location:
+        if isinstance(given, Mapping) and (step in given or missing):
+            yield str(step)
+            given = given.get(step)
+        elif isinstance(given, list) and isinstance(step, int):
+            yield str(step)
+            given = given[step] if step < len(given) else None
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _check(value: Any, where: str, depth: int) -> None:
-    if depth > _MAX_DEPTH:
-        raise InvalidInput(f"{where}: nested too deeply", field=where)
+def _check(value: Any) -> None:
+    for where, each in _walk(value):
+        if len(where) > _MAX_DEPTH:
+            raise _refusal(where, "nested too deeply")
+        if isinstance(each, float) and not math.isfinite(each):
+            raise _refusal(where, "must be a finite number")
+        if isinstance(each, str) and not _is_unicode(each):
+            raise _refusal(where, "is not valid Unicode")
+        if isinstance(each, dict):
+            _check_names(each, where)
+
+
+def _check_names(value: dict[str, Any], where: _Steps) -> None:
+    for name in value:
+        if len(name) > _LONGEST_NAME:
+            raise _refusal((*where, name), f"a field's name may have at most {_LONGEST_NAME} characters")
+        if not _is_unicode(name):
+            raise _refusal((*where, name), "is not valid Unicode")
+
+
+def _check_integers(value: Any) -> None:
+    """In what is used alone: an unknown field is ignored, whatever it holds."""
+    for where, each in _walk(value):
+        if isinstance(each, int) and not -_MAX_INTEGER <= each < _MAX_INTEGER:
+            raise _refusal(where, "must fit into 64 bits")
+
+
+def _walk(value: Any, where: _Steps = ()) -> Iterator[tuple[_Steps, Any]]:
+    """The value and all that is within it, each with the steps that lead there.
+
+    The steps are put together to a name for a refusal alone: names may be long, and values many.
+    """
+    yield where, value
     if isinstance(value, dict):
-        for key, each in value.items():
-            _check(key, f"{where}.{key}".lstrip("."), depth)
-            _check(each, f"{where}.{key}".lstrip("."), depth + 1)
+        for name, each in value.items():
+            yield from _walk(each, (*where, name))
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            _check(each, f"{where}.{index}".lstrip("."), depth + 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise InvalidInput(f"{where}: must be a finite number", field=where)
-    elif isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
-        raise InvalidInput(f"{where}: must fit into 64 bits", field=where)
-    elif isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            readable = where.encode(errors="replace").decode()
-            raise InvalidInput(f"{readable}: is not valid Unicode", field=readable) from None
+            yield from _walk(each, (*where, index))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refusal(where: _Steps, why: str) -> InvalidInput:
+    name = shortened(".".join(map(str, where)).encode(errors="replace").decode())
+    return InvalidInput(f"{name}: {why}", field=name)

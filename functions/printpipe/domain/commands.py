@@ -1,124 +1,41 @@
-"""The vocabulary of printer commands: canonical names, their aliases, lanes, lifetimes and metadata."""
+"""The vocabulary of printer commands: canonical names, their aliases, lanes and lifetimes.
+
+Names and the keys of metadata are understood in camelCase, kebab-case and snake_case.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import ValidationError
 
+from printpipe.domain.command_metadata import (
+    BedTarget,
+    Camera,
+    ChamberTarget,
+    Download,
+    Empty,
+    Fan,
+    Filament,
+    Flow,
+    Gcode,
+    Home,
+    Metadata,
+    Move,
+    NozzleTarget,
+    Speed,
+    Start,
+    Stop,
+    Temperatures,
+)
 from printpipe.domain.errors import InvalidInput
-from printpipe.domain.values import FileName, Id, Name, Text
 
 Lane = Literal["normal", "priority"]
-_M = TypeVar("_M", bound="Metadata")
+LANES: tuple[Lane, ...] = ("priority", "normal")
+_M = TypeVar("_M", bound=Metadata)
 MAX_LIFETIME = timedelta(hours=24)
-
-
-class Metadata(BaseModel):
-    """What a command of some type carries; fields beyond it are dropped."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False, populate_by_name=True)
-
-
-class Stop(Metadata):
-    """A stop may name its job, and then never stops another."""
-
-    job_id: Id | None = Field(None, alias="printJobId")
-
-
-class Temperatures(Metadata):
-    """Targets in °C."""
-
-    nozzle: float | None = Field(None, alias="nozzleTemp", ge=0, le=300)
-    bed: float | None = Field(None, alias="bedTemp", ge=0, le=120)
-    chamber: float | None = Field(None, alias="chamberTemp", ge=0, le=65)
-
-    @model_validator(mode="after")
-    def _something(self) -> "Temperatures":
-        if self.nozzle is None and self.bed is None and self.chamber is None:
-            raise ValueError("needs nozzleTemp, bedTemp or chamberTemp")
-        return self
-
-
-class Speed(Metadata):
-    """Print speed in percent of the normal one."""
-
-    percent: float = Field(ge=10, le=300, validation_alias=AliasChoices("percent", "speedPercent"))
-
-
-class Fan(Metadata):
-    """A fan's speed in percent; 0 is off."""
-
-    percent: float = Field(ge=0, le=100, validation_alias=AliasChoices("percent", "fanPercent"))
-    fan: Literal["part", "aux", "chamber"] = "part"
-
-
-class Home(Metadata):
-    """The axes to home; all where none is named."""
-
-    axes: Annotated[str, StringConstraints(pattern=r"^[xyzXYZ]{1,3}$")] | None = None
-
-
-class Move(Metadata):
-    """A relative move in mm, with a feed rate in mm/min."""
-
-    x: float = Field(0, ge=-500, le=500)
-    y: float = Field(0, ge=-500, le=500)
-    z: float = Field(0, ge=-500, le=500)
-    e: float = Field(0, ge=-200, le=200)
-    feedrate: float = Field(1500, gt=0, le=30000)
-
-
-class Gcode(Metadata):
-    """One line of G-code: printable ASCII, at most 256 bytes."""
-
-    gcode: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[\x20-\x7e]+$")]
-
-
-class Filament(Metadata):
-    """An AMS slot, counted from 1."""
-
-    slot: int | None = Field(None, ge=1, le=16)
-
-
-class JobNote(Metadata):
-    """What a client attaches in clear to a start."""
-
-    job_id: Id | None = Field(None, alias="printJobId")
-    product_name: Name | None = Field(None, alias="productName")
-    product_id: Name | None = Field(None, alias="productId")
-
-
-class Start(Metadata):
-    """A print to start: a file of ours (`fileId`, `jobId`), or one that the printer's site has by this name."""
-
-    file_name: FileName = Field(alias="fileName")
-    plate_index: int | None = Field(None, alias="plateIndex", ge=1, le=64)
-    param_path: Annotated[str, StringConstraints(max_length=255, pattern=r"^[\x21-\x7e]+$")] | None = Field(
-        None, alias="paramPath"
-    )
-    use_ams: bool | None = Field(None, alias="useAms")
-    ams_mapping: tuple[Annotated[int, Field(ge=-1, le=1024)], ...] | None = Field(
-        None, alias="amsMapping", max_length=32, strict=False
-    )
-    timelapse: bool | None = Field(None, alias="enable_timelapse")
-    job_id: Id | None = Field(None, alias="jobId")
-    file_id: Id | None = Field(None, alias="fileId")
-    note: JobNote | None = Field(None, alias="unencryptedData")
-
-
-class Camera(Metadata):
-    """Whether the camera records, as `cameraState`."""
-
-    state: Literal["on", "off"] = Field(alias="cameraState")
-
-
-class Empty(Metadata):
-    """A command that needs nothing more; a reason may be given."""
-
-    reason: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -139,10 +56,12 @@ _TYPES = (
     CommandType("set_temperature", Temperatures, _MINUTE),
     CommandType("cooldown", Empty, _MINUTE, "priority"),
     CommandType("start_print", Start, 10 * _MINUTE),
+    CommandType("download", Download, 10 * _MINUTE),
     CommandType("camera_on", Empty, _MINUTE),
     CommandType("camera_off", Empty, _MINUTE),
     CommandType("set_speed", Speed, _MINUTE),
     CommandType("set_fan", Fan, _MINUTE),
+    CommandType("set_flow_rate", Flow, _MINUTE),
     CommandType("home", Home, _MINUTE),
     CommandType("light_on", Empty, _MINUTE),
     CommandType("light_off", Empty, _MINUTE),
@@ -165,6 +84,33 @@ _ALIASES: Mapping[str, str] = {
     "sendgcode": "send_gcode",
     "start": "start_print",
 }
+_PLAIN_NAMES: Mapping[str, str] = {
+    "pause_print": "pause",
+    "resume_print": "resume",
+    "stop_print": "stop",
+    "cancel_print": "cancel",
+    "set_temperature": "heat",
+    "set_nozzle_temp": "heat",
+    "set_bed_temp": "heat",
+    "set_chamber_temp": "heat",
+    "home_all": "home",
+    "home_x": "home",
+    "home_y": "home",
+    "home_z": "home",
+    "set_fan_speed": "set_fan",
+    "set_print_speed": "set_speed",
+    "custom_gcode": "sendGcode",
+}
+_SAYING: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
+    "set_nozzle_temp": lambda given: {"nozzleTemp": _parse(NozzleTarget, given).target},
+    "set_bed_temp": lambda given: {"bedTemp": _parse(BedTarget, given).target},
+    "set_chamber_temp": lambda given: {"chamberTemp": _parse(ChamberTarget, given).target},
+    "home_all": lambda _: {},
+    "home_x": lambda _: {"axes": "x"},
+    "home_y": lambda _: {"axes": "y"},
+    "home_z": lambda _: {"axes": "z"},
+}
+"""Names that say part of the metadata, and what the metadata is as the plain name has it."""
 
 
 @dataclass(frozen=True)
@@ -185,24 +131,62 @@ def canonical(metadata: Metadata) -> dict[str, Any]:
     return metadata.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def parse_order(asked: str, metadata: Mapping[str, Any]) -> Order:
-    """A command by any of its names: camelCase, kebab-case, snake_case, aliases.
+def parse_order(asked: str, metadata: Mapping[str, Any], extra_gcode: Collection[str]) -> Order:
+    """A command by any of its names; `extra_gcode` are the codes that the deployment adds to the list.
 
     Raises `InvalidInput` on `commandType` or on the metadata's field.
     """
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", asked).replace("-", "_").lower()
+    name = _snake(asked)
     if name == "camera":
         name = asked = f"camera_{_parse(Camera, metadata).state}"
-    kind = TYPES.get(_ALIASES.get(name, name))
+    plain = _snake(_PLAIN_NAMES.get(name, name))
+    kind = TYPES.get(_ALIASES.get(plain, plain))
     if kind is None:
         raise InvalidInput(f"Unknown command type; known are {', '.join(sorted(TYPES))}", field="commandType")
-    return Order(kind, asked, _parse(kind.metadata, metadata))
+    given = _SAYING[name](metadata) if name in _SAYING else metadata
+    return Order(kind, asked, _parse(kind.metadata, given, extra_gcode))
 
 
-def _parse(model: type[_M], metadata: Mapping[str, Any]) -> _M:
+def plain_name(asked: str) -> str:
+    """The name by which a client that polls knows what was asked for: `heat` for `set_bed_temp`."""
+    return _PLAIN_NAMES.get(_snake(asked), asked)
+
+
+def _parse(model: type[_M], metadata: Mapping[str, Any], extra_gcode: Collection[str] = ()) -> _M:
+    given, said_as = _by_wire_name(model, metadata)
     try:
-        return model.model_validate(metadata)
+        return model.model_validate(given, context=extra_gcode)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(["metadata", *(str(part) for part in first["loc"])])
+        names = [said_as.get(str(part), str(part)) if at == 0 else str(part) for at, part in enumerate(first["loc"])]
+        where = ".".join(["metadata", *names])
         raise InvalidInput(f"{where}: {first['msg'].removeprefix('Value error, ')}", field=where) from None
+
+
+def _by_wire_name(model: type[Metadata], metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the model knows of the metadata, under the wire's names, and under which names it came.
+
+    Raises `InvalidInput` where two names of one field hold different values.
+    """
+    wire_names = [field.alias or name for name, field in model.model_fields.items()]
+    known = {**model.OTHER_NAMES, **{name: name for name in wire_names}}
+    given: dict[str, Any] = {}
+    said_as: dict[str, str] = {}
+    for key, value in metadata.items():
+        name = known.get(key) or known.get(_camel(key))
+        if name is None or value is None:
+            continue
+        if name in given and given[name] != value:
+            where = f"metadata.{key}"
+            raise InvalidInput(f"{where}: contradicts metadata.{said_as[name]}", field=where)
+        given.setdefault(name, value)
+        said_as.setdefault(name, key)
+    return given, said_as
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()
+
+
+def _camel(key: str) -> str:
+    return re.sub(r"[-_]([a-z])", lambda found: found[1].upper(), key)

@@ -73,6 +73,16 @@ class RateLimited(DomainError):
         self.retry_after = retry_after
 
 
+class IndexMissing(DomainError):
+    """The document store cannot answer a query without an index that is not there; `url` creates it."""
+
+    code = "index_missing"
+
+    def __init__(self, url: str) -> None:
+        super().__init__("The query requires an index", detail="Follow the URL to create the required index")
+        self.url = url
+
+
 class Unavailable(DomainError):
     """A service behind us does not answer; try again after `retry_after` seconds."""
 

@@ -14,15 +14,17 @@ from datetime import UTC, datetime, timedelta
 from printpipe.domain.errors import NotFound
 
 _MAC_BYTES = 32
+_TAKES_NO_JOB = "n"
 
 
 @dataclass(frozen=True)
 class FetchToken:
-    """What a token says."""
+    """What a token says. `takes_job`: whether its use counts as taking the file's held job."""
 
     file_id: str
     generation: int
     expires_at: datetime
+    takes_job: bool = True
 
 
 def expiry(now: datetime, lifetime: timedelta) -> datetime:
@@ -33,7 +35,8 @@ def expiry(now: datetime, lifetime: timedelta) -> datetime:
 
 def mint(token: FetchToken, secret: bytes) -> str:
     """The token as text that fits into a URL's path."""
-    body = f"{token.generation}.{int(token.expires_at.timestamp())}.{token.file_id}".encode()
+    kind = "" if token.takes_job else _TAKES_NO_JOB
+    body = f"{token.generation}{kind}.{int(token.expires_at.timestamp())}.{token.file_id}".encode()
     return _encode(_mac(body, secret) + body)
 
 
@@ -48,7 +51,8 @@ def read(text: str, secrets: Sequence[bytes]) -> FetchToken:
     if not any(genuine) or _encode(raw) != text:
         raise NotFound("No such fetch token")
     generation, expires, file_id = body.decode().split(".", 2)
-    return FetchToken(file_id, int(generation), datetime.fromtimestamp(int(expires), UTC))
+    number = generation.removesuffix(_TAKES_NO_JOB)
+    return FetchToken(file_id, int(number), datetime.fromtimestamp(int(expires), UTC), number == generation)
 
 
 def digest(text: str) -> str:

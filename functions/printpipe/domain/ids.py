@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Self
 
 _EVENTS = uuid.UUID("8f5b8d0e-5c1e-4c3a-9a0e-2f6d1c7b4a90")
+_MEMBERSHIPS = uuid.UUID("0d6f1b5e-9a34-4c0c-8c61-7be2f0a5d3c8")
+_REPORTS = uuid.UUID("c0b6a0a1-0f0e-4d8b-9d0f-6b7d2a4f8e35")
 _REPEATABLE = uuid.UUID("5a1d4f0c-6f3b-4b58-8f5e-0a6f0d2c9e17")
 
 
@@ -38,6 +40,10 @@ class Once:
         return self.digest if self.key is not None else None
 
 
+NO_KEY = Once("", None, "")
+"""Of what is stored on a call's behalf, beside what the call is about."""
+
+
 def new_id() -> str:
     """A random UUID."""
     return str(uuid.uuid4())
@@ -46,6 +52,16 @@ def new_id() -> str:
 def event_id(organization_id: str, recipient_id: str, client_id: str) -> str:
     """The id under which a client's event is stored: the same for a repetition, another for every other site."""
     return str(uuid.uuid5(_EVENTS, f"{organization_id}/{recipient_id}/{client_id}"))
+
+
+def membership_id(organization_id: str, user_id: str) -> str:
+    """The id of a user's membership of an organization: there is one at the most."""
+    return str(uuid.uuid5(_MEMBERSHIPS, json.dumps([organization_id, user_id])))
+
+
+def report_id(organization_id: str, recipient_id: str, *told: str) -> str:
+    """The id of what a report creates that carries no key: the same for whoever reports the same again."""
+    return str(uuid.uuid5(_REPORTS, json.dumps([organization_id, recipient_id, *told])))
 
 
 def sequence(now: datetime) -> int:

@@ -31,6 +31,14 @@ class JobStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class UploadStatus(StrEnum):
+    """Where a file stands that its sender puts into the bucket itself; both ends are final."""
+
+    UPLOADING = "uploading"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
 _C = CommandStatus
 COMMANDS: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     _C.PENDING: frozenset({_C.PROCESSING, _C.COMPLETED, _C.FAILED, _C.EXPIRED, _C.CANCELLED}),
@@ -45,15 +53,17 @@ COMMANDS: Mapping[CommandStatus, frozenset[CommandStatus]] = {
 
 _J = JobStatus
 _ENDS = frozenset({_J.COMPLETED, _J.FAILED, _J.CANCELLED})
-_AT_THE_PRINTER = frozenset({_J.PREPARING, _J.PRINTING, _J.PAUSED})
+AT_THE_PRINTER = frozenset({_J.PREPARING, _J.PRINTING, _J.PAUSED})
+"""Where a job occupies a printer."""
+
 JOBS: Mapping[JobStatus, frozenset[JobStatus]] = {
-    _J.HELD: _ENDS | _AT_THE_PRINTER | {_J.QUEUED, _J.CLAIMED, _J.UNKNOWN},
-    _J.QUEUED: _ENDS | _AT_THE_PRINTER | {_J.CLAIMED, _J.UNKNOWN},
-    _J.CLAIMED: _ENDS | _AT_THE_PRINTER | {_J.UNKNOWN},
+    _J.HELD: _ENDS | AT_THE_PRINTER | {_J.QUEUED, _J.CLAIMED, _J.UNKNOWN},
+    _J.QUEUED: _ENDS | AT_THE_PRINTER | {_J.CLAIMED, _J.UNKNOWN},
+    _J.CLAIMED: _ENDS | AT_THE_PRINTER | {_J.UNKNOWN},
     _J.PREPARING: _ENDS | {_J.PRINTING, _J.PAUSED, _J.UNKNOWN},
     _J.PRINTING: _ENDS | {_J.PAUSED, _J.UNKNOWN},
     _J.PAUSED: _ENDS | {_J.PRINTING, _J.UNKNOWN},
-    _J.UNKNOWN: _ENDS | _AT_THE_PRINTER,
+    _J.UNKNOWN: _ENDS | AT_THE_PRINTER,
     _J.COMPLETED: frozenset(),
     _J.FAILED: frozenset(),
     _J.CANCELLED: frozenset(),

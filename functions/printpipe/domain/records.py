@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from printpipe.domain.commands import Lane
-from printpipe.domain.lifecycles import CommandStatus, JobStatus
+from printpipe.domain.lifecycles import CommandStatus, JobStatus, UploadStatus
 from printpipe.domain.ports.documents import Document
 
 
@@ -95,18 +95,43 @@ class Plate(Record):
     thumbnail_path: str | None = None
 
 
-class StoredPrintFile(Record):
-    """`files/{fileId}`. `status` is that of its newest job; `generation` is raised by every use of a fetch token."""
+class Intake(Record):
+    """What is settled of a print file before its bytes are looked at; `encrypted_data` is sealed."""
 
     file_id: str
     organization_id: str
     recipient_id: str
     product_id: str
     file_name: str
-    status: str
     gcs_bucket: str
     gcs_path: str
     content_type: str
+    encrypted_data: str | None = None
+    unencrypted_data: str | None = None
+    created_at: datetime
+    request_digest: str | None = None
+
+
+class Upload(Intake):
+    """`uploads/{fileId}`: a file that its sender puts into the bucket itself; verified, it becomes `files/{fileId}`.
+
+    `size`, `sha256` and `md5` are what the sender says. `upload_url` is sealed, and gone once the upload has ended.
+    `failure` says why the upload failed.
+    """
+
+    status: UploadStatus
+    size: int
+    sha256: str | None = None
+    md5: str | None = None
+    upload_url: str | None
+    expires_at: datetime
+    failure: str | None = None
+
+
+class StoredPrintFile(Intake):
+    """`files/{fileId}`. `status` is that of its newest job; `generation` is raised by every use of a fetch token."""
+
+    status: str
     size: int
     sha256: str
     md5: str
@@ -115,19 +140,15 @@ class StoredPrintFile(Record):
     fetch_token: str
     fetch_token_expiry: datetime
     fetch_token_consumed: bool = False
-    encrypted_data: str | None = None
-    unencrypted_data: str | None = None
     kind: str
     slicer: str | None = None
     plates: tuple[Plate, ...] = ()
-    created_at: datetime
     claimed_by: str | None = None
     claimed_at: datetime | None = None
-    request_digest: str | None = None
 
 
 class Job(Record):
-    """`print_jobs/{jobId}`."""
+    """`print_jobs/{jobId}`. One that is `external` was begun by others: it is tracked, never dispatched."""
 
     job_id: str
     organization_id: str
@@ -148,6 +169,9 @@ class Job(Record):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     updated_at: datetime
+    seen_at: datetime | None = None
+    external: bool = False
+    late_result: Mapping[str, Any] | None = None
     request_id: str
 
 
@@ -160,50 +184,71 @@ class Claim(Record):
     claimed_at: datetime
 
 
+class StoredPicture(Record):
+    """A camera's picture in the bucket, inside the document that it belongs to; size in bytes."""
+
+    gcs_path: str
+    sha256: str
+    size: int
+    type: str
+    taken_at: datetime
+
+
 class Event(Record):
-    """`printer_events/{eventId}`."""
+    """`printer_events/{eventId}`. `hms` is our reading of what the client sent in `error_data`."""
 
     event_id: str
     organization_id: str
     recipient_id: str
-    printer_serial: str
+    printer_serial: str | None = None
     printer_ip_address: str | None = None
     event_type: str
     event_status: str
     print_job_id: str | None = None
     error_data: Mapping[str, Any] | None = None
+    hms: Mapping[str, Any] | None = None
     status_data: Mapping[str, Any] | None = None
     message: str | None = None
+    image: StoredPicture | None = None
     occurred_at: datetime
     created_at: datetime
     request_id: str
+    request_digest: str | None = None
 
 
 class PrinterState(Record):
-    """The live picture inside `printers/{printerId}`, as reported, with its version."""
+    """The live picture inside `printers/{printerId}`, as reported, with its version.
+
+    `faults` are those that the history has noted lately, so that one that comes and goes is noted once.
+    """
 
     version: int
     reported_at: datetime
     received_at: datetime
     sampled_at: datetime
+    faults: tuple[str, ...] = ()
     status: Mapping[str, Any]
 
 
 class Printer(Record):
-    """`printers/{printerId}`."""
+    """`printers/{printerId}`. `access_code` is sealed; it leaves by `services/access_codes` alone."""
 
     printer_id: str
     organization_id: str
     recipient_id: str
     serial: str | None = None
     ip_address: str | None = None
+    name: str | None = None
+    model: str | None = None
+    access_code: str | None = None
     active: bool
     state: PrinterState | None = None
+    picture: StoredPicture | None = None
     created_at: datetime
 
 
 class StatusUpdate(Record):
-    """`printer_status_updates/{updateId}`: one sample of a printer's history."""
+    """`printer_status_updates/{updateId}`: one sample of a printer's history, named after the state's version."""
 
     update_id: str
     organization_id: str
@@ -211,6 +256,7 @@ class StatusUpdate(Record):
     printer_id: str | None = None
     printer_serial: str | None = None
     printer_ip_address: str | None = None
+    app_id: str | None = None
     status: Mapping[str, Any]
     timestamp: datetime
     created_at: datetime
@@ -231,6 +277,79 @@ class AuditRecord(Record):
     address: str | None
     request_id: str
     created_at: datetime
+
+
+class Organization(Record):
+    """`organizations/{organizationId}`."""
+
+    organization_id: str
+    name: str
+    created_at: datetime
+
+
+class Site(Record):
+    """`recipients/{recipientId}`. `client_keys`: digests of the keys given to its client, revoked ones among them."""
+
+    recipient_id: str
+    organization_id: str
+    name: str
+    client: Literal["lan_client", "agent"] = "lan_client"
+    client_keys: tuple[str, ...] = ()
+    last_seen_at: datetime | None = None
+    client_version: str | None = None
+    created_at: datetime
+
+
+class ApiKey(Record):
+    """`api_keys/{digest}`: the key itself is stored nowhere, and its id is the beginning of its digest.
+
+    `scopes` are scopes and purposes; `recipient_ids` narrow it to some of its organization's, None meaning all.
+    """
+
+    key_id: str
+    organization_id: str = Field(min_length=1)
+    name: str = ""
+    recipient_ids: tuple[str, ...] | None = None
+    scopes: tuple[str, ...]
+    created_at: datetime
+    created_by: str | None = None
+    revoked_at: datetime | None = None
+    revoked_by: str | None = None
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """The document, read; one that was written by hand may leave out the id."""
+        return cls.model_validate({"keyId": cls.id_of(document.id), **document.data})
+
+    @staticmethod
+    def id_of(digest: str) -> str:
+        """What a key is called where people read it."""
+        return digest[:16]
+
+
+class Membership(Record):
+    """`memberships/{membershipId}`: what a user may do in an organization; one for each of both."""
+
+    membership_id: str
+    organization_id: str
+    user_id: str
+    role: Literal["viewer", "operator", "admin"]
+    email: str | None = None
+    created_at: datetime
+
+
+class Receipt(Record):
+    """`idempotency_keys/{id}`: what a call created, whose id does not follow from the call's key.
+
+    `sealed` is what its answer showed once. It ends at `expires_at`, whenever it is removed.
+    """
+
+    organization_id: str
+    request_digest: str
+    created: str
+    sealed: str | None = None
+    created_at: datetime
+    expires_at: datetime
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from printpipe.domain.scopes import OPERATOR_SCOPES, ORGANIZATION_SCOPES
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -18,9 +20,25 @@ class Caller:
     recipient_ids: frozenset[str] | None = None
     scopes: frozenset[str] | None = None
 
+    def may(self, scope: str) -> bool:
+        """Whether the credential is good for what needs that scope."""
+        if self.organization_id is not None and scope in OPERATOR_SCOPES:
+            return False
+        return self.scopes is None or scope in self.scopes
+
+    def may_grant(self, scopes: frozenset[str] | None) -> bool:
+        """Whether it holds these scopes itself; None are all of an organization."""
+        return self.scopes is None or (ORGANIZATION_SCOPES if scopes is None else scopes) <= self.scopes
+
 
 NOBODY = Caller("anonymous", None, organization_id="", recipient_ids=frozenset(), scopes=frozenset())
 """A call without a credential."""
+
+OPERATOR_NAME = "operator"
+"""What the operator's own keys are called."""
+
+RESERVED_NAMES = frozenset({OPERATOR_NAME, NOBODY.name})
+"""Callers' names that no organization's key may bear."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,19 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from typing_extensions import TypeAliasType
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ID = re.compile(r"[A-Za-z0-9._~:@+=-]{1,128}")
@@ -45,6 +57,10 @@ def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+def _integral(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _check_time(value: datetime) -> datetime:
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     try:
@@ -76,23 +92,112 @@ def _count_fields(value: Any, *, depth: int, in_list: bool) -> int:
     return len(value) + sum(_count_fields(each, depth=depth + 1, in_list=False) for each in value.values())
 
 
-Id = Annotated[str, AfterValidator(_check_id)]
+# What the checks above refuse, for the API's document. In a pattern blank is what `str.strip` takes away.
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_BLANKS = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+
+
+def _line(besides: str = "", refused: str = "") -> dict[str, Any]:
+    pattern = f"^{refused}[^{_CONTROLS}{besides}]*[^{_CONTROLS}{_BLANKS}{besides}][^{_CONTROLS}{besides}]*$"
+    said = "one line, not blank" + (", a bare file name" if besides else "")
+    return {"type": "string", "minLength": 1, "maxLength": 255, "pattern": pattern, "description": said}
+
+
+_ID_SCHEMA = {
+    "type": "string",
+    "description": "letters, digits and . _ ~ : @ + = -",
+    "minLength": 1,
+    "maxLength": 128,
+    "pattern": r"^(?!\.{1,2}$)(?!__.*__$)[A-Za-z0-9._~:@+=-]+$",
+}
+_FIELD_NAME: dict[str, JsonValue] = {
+    "minLength": 1,
+    "maxLength": _FIELD_NAME_BYTES,
+    "pattern": r"^(?!\.{1,2}$)(?!__.*__$)",
+}
+
+
+Id = Annotated[str, AfterValidator(_check_id), WithJsonSchema(_ID_SCHEMA)]
 """Names a document, a subscription or a printer: a safe part of a path."""
 
-OptionalId = Annotated[Id | None, BeforeValidator(_blank_is_none)]
+OptionalId = Annotated[
+    Id | None,
+    BeforeValidator(_blank_is_none),
+    WithJsonSchema({"anyOf": [_ID_SCHEMA, {"const": ""}, {"type": "null"}]}),
+]
 """An id that clients in the field send empty where they have none."""
 
-FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_check_file_name)]
+NewId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,99}$")]
+"""An id that a caller chooses for something new: also a part of a topic's or a subscription's name."""
+
+NewOrganizationId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.~-]{0,99}$"),
+    Field(description="letters, digits and . ~ - (no _, which parts an organization's id from what follows it)"),
+]
+"""Such an id of an organization: `_` parts it from what follows it in the ids of documents."""
+
+FileName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    AfterValidator(_check_file_name),
+    WithJsonSchema(_line(besides=r"/\\", refused=r"(?!\.{1,2}$)")),
+]
 """A file's name without a path."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_check_name)]
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    AfterValidator(_check_name),
+    WithJsonSchema(_line()),
+]
 """A short label of one line that somebody typed."""
+
+OptionalName = Annotated[
+    Name | None,
+    BeforeValidator(_blank_is_none),
+    WithJsonSchema({"anyOf": [_line(), {"const": ""}, {"type": "null"}]}),
+]
+"""A name that clients in the field send empty where they have none."""
+
+EmailAddress = Annotated[str, StringConstraints(max_length=254, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
+"""An e-mail address, as far as its form shows."""
 
 Text = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_clean_text)]
 """A message of a few lines at the most."""
 
+Whole = Annotated[int, BeforeValidator(_integral)]
+"""A number without a fraction; JSON makes no difference between 7 and 7.0."""
+
+PlateIndex = Annotated[int, Field(ge=1, le=64), BeforeValidator(_integral)]
+"""A plate of a print file, counted from 1."""
+
 Moment = Annotated[datetime, AfterValidator(_check_time)]
 """A point in time, in UTC; one without a zone is read as UTC."""
 
-Payload = Annotated[dict[str, Any], AfterValidator(_check_payload)]
+StorableItem = TypeAliasType(
+    "StorableItem", "bool | Annotated[float, Field(ge=-(2**63), lt=2**63)] | str | Storable | None"
+)
+Storable = TypeAliasType(
+    "Storable",
+    "Annotated[dict[str, StorableItem | list[StorableItem]], "
+    "Field(json_schema_extra={'propertyNames': _FIELD_NAME, 'maxProperties': _PAYLOAD_FIELDS})]",
+)
+
+
+class _Described:
+    """Describes data as the document store can hold it."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(_: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(TypeAdapter(Storable).core_schema)
+
+
+Payload = Annotated[dict[str, Any], AfterValidator(_check_payload), _Described()]
 """Free data that a client attaches: an object that the document store can hold, at most 64 KiB."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True)]
+"""A SHA-256 in hex."""
+
+Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{32}$", to_lower=True)]
+"""An MD5 in hex."""

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from printpipe.dialects import cloud
+from printpipe.domain.commands import plain_name
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.records import Command
+from printpipe.services.context import Context
 from printpipe.services.execution import Claimed
 from printpipe.services.files import FileTicket
 
@@ -91,9 +93,12 @@ def ended(shown: Command) -> EndedCommand:
     return EndedCommand(command_id=shown.command_id, status=status, completed_at=shown.completed_at)
 
 
-def waiting(found: Sequence[FileTicket], *, with_tokens: bool) -> tuple[list[WaitingFile], list[WaitingFile]]:
-    """What waits at a recipient: files that a client may take, and files whose start is on its way already."""
-    held = file_status(JobStatus.HELD)
+def waiting(context: Context, found: Sequence[FileTicket]) -> tuple[list[WaitingFile], list[WaitingFile]]:
+    """What waits at a recipient: files that a client may take, and files whose start is on its way already.
+
+    Tokens are shown to a caller that may read files.
+    """
+    held, with_tokens = file_status(JobStatus.HELD), context.caller.may("files.read")
     pending = [_file(each, with_tokens) for each in found if each.file.status == held]
     skipped = [_file(each, with_tokens) for each in found if each.file.status != held]
     return pending, skipped
@@ -113,7 +118,7 @@ def _command_file(ticket: FileTicket) -> CommandFile:
 def _command(shown: Command) -> dict[str, Any]:
     return {
         "command_id": shown.command_id,
-        "command_type": shown.command_type,
+        "command_type": plain_name(shown.command_type),
         "status": cloud.command_status(shown.status),
         "recipient_id": shown.recipient_id,
         "printer_serial": shown.printer_serial,

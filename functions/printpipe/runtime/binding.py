@@ -35,7 +35,7 @@ class Operation:
     body_required: bool
     parts: Mapping[str, bool]
     repeatable: bool
-    replies: tuple[type[Reply], ...]
+    replies: tuple[type[Reply] | type[Answer], ...]
 
     def __call__(self, call: Call) -> Reply | Answer:
         """Reads what the endpoint asks for, and calls it. Raises `InvalidInput` that names the field."""
@@ -84,7 +84,7 @@ class Operation:
             message = f"{IDEMPOTENCY_HEADER} must be 1 to 255 printable ASCII characters"
             raise InvalidInput(message, field=IDEMPOTENCY_HEADER)
         models = [each for each in given.values() if isinstance(each, Shape)]
-        asked = "\n".join(each.model_dump_json(by_alias=True) for each in models)
+        asked = "\n".join(each.model_dump_json(by_alias=True, exclude_unset=True) for each in models)
         own = next((found for each in models if (found := each.own_key())), None)
         return Once(self.route, key or own, hashlib.sha256(asked.encode()).hexdigest())
 
@@ -100,7 +100,7 @@ def _operation(row: Row, handle: Callable[..., Reply | Answer] | None, method: s
     if handle is None:
         raise TypeError(f"{row.handler_module} has no function {method.lower()}")
     hints = get_type_hints(handle)
-    replies = tuple(each for each in _members(hints.pop("return")) if issubclass(each, Reply))
+    replies = _members(hints.pop("return"))
     names = [name for name in inspect.signature(handle).parameters if name != "call"]
     kinds = {name: _members(hints[name]) for name in names}
     return Operation(

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from printpipe.domain.scopes import SCOPES
+
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of `main.py` and the catalog: a bundle's root, or `functions/` of the project."""
 
@@ -33,15 +35,20 @@ class Trigger(_Model):
 
 
 class Row(_Model):
-    """One deployed function."""
+    """One deployed function. `files` are what its bundle carries besides code, by their names below `ROOT`.
+
+    `keyless` says of `auth: optional` who is answered without a key.
+    """
 
     name: str
     http: Http | None = None
     trigger: Trigger | None = None
     dialect: Literal["cloud"] | None = None
     auth: Literal["key", "token", "optional", "none"] | None = None
+    keyless: Literal["all", "legacy"] = "all"
     scope: str | Mapping[str, str] | None = None
     uses: frozenset[Use]
+    files: tuple[str, ...] = ()
     memory: int
     cpu: float
     concurrency: int
@@ -57,6 +64,11 @@ class Row(_Model):
             raise ValueError(f"{self.name}: an http row names its dialect and auth")
         if self.auth in ("key", "optional") and self.scope is None:
             raise ValueError(f"{self.name}: a keyed row names its scope")
+        if self.keyless != "all" and self.auth != "optional":
+            raise ValueError(f"{self.name}: keyless is for a row whose auth is optional")
+        named = {self.scope} if isinstance(self.scope, str) else {*(self.scope or {}).values()}
+        if unknown := named - SCOPES:
+            raise ValueError(f"{self.name}: there is no scope {', '.join(sorted(unknown))}")
         return self
 
     @property

@@ -1,10 +1,12 @@
 """From an HTTP request to its handler and back."""
 
 import json
+import logging
 import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from io import BytesIO
 from typing import IO, Any, Protocol
@@ -13,8 +15,9 @@ from flask import Request as FlaskRequest
 from flask import Response
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from printpipe.dialects.exchange import Answer, Form, Reply, Request, UploadedFile
-from printpipe.domain.errors import DomainError, InvalidInput, MethodNotAllowed, NotFound, TooLarge
+from printpipe.adapters.metered import billed
+from printpipe.dialects.exchange import LONGEST_MESSAGE, Answer, Form, Reply, Request, UploadedFile, shortened
+from printpipe.domain.errors import DomainError, IndexMissing, InvalidInput, MethodNotAllowed, NotFound, TooLarge
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.tenancy import NOBODY, Caller
 from printpipe.endpoints.call import Call
@@ -26,6 +29,8 @@ from printpipe.runtime.process import Process, process
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 """What a function accepts, as the platform does."""
 
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_LARGER = "a print file of that size is uploaded in parts: POST /upload with its size instead of its bytes"
 _MAX_FORM_FIELD_BYTES = 512 * 1024
 _MAX_FORM_PARTS = 32
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -56,10 +61,12 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
 
     def serve(request: FlaskRequest) -> Response:
         request_id = _request_id(request.headers.get("X-Request-Id"))
-        with logs.bound(requestId=request_id, function=row.name):
+        with logs.bound(requestId=request_id, function=row.name), billed() as bill:
             answer = _answer(row, pattern, offered, dialect, request, request_id)
-        headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **answer.headers}
-        return Response(_text(answer.body), answer.status, {**headers, "X-Request-Id": request_id})
+            if cost := bill.lines():
+                log("request_billed", **cost)
+        headers = {"Content-Type": answer.MEDIA_TYPE, **_HEADERS, **answer.headers, "X-Request-Id": request_id}
+        return Response(_text(answer.body), answer.status, headers)
 
     return serve
 
@@ -82,9 +89,15 @@ def _answer(
             caller = _authorize(row, dialect, exchanged, running)
             context = running.context(caller, request_id, _address(request, running.settings.proxies))
             return _rendered(offered[exchanged.method](Call(exchanged, context)))
-    except DomainError as error:
-        log("request_refused", code=error.code, why=error.message, field=error.field)
+    except IndexMissing as error:
+        log("index_missing", level=logging.ERROR, indexUrl=error.url)
         return dialect.failure(error, traceback=traceback.format_exc() if debug else None)
+    except DomainError as error:
+        why, field = shortened(error.message, LONGEST_MESSAGE), shortened(error.field or "") or None
+        log("request_refused", code=error.code, why=why, field=field)
+        failure = dialect.failure(error, traceback=traceback.format_exc() if debug else None)
+        allowed = {"Allow": ", ".join(offered)} if isinstance(error, MethodNotAllowed) else {}
+        return replace(failure, headers={**failure.headers, **allowed})
     except Exception:
         log_failure("request_broke")
         return dialect.breakdown(request_id, traceback=traceback.format_exc() if debug else None)
@@ -110,9 +123,14 @@ def _authorize(row: Row, dialect: Dialect, request: Request, running: Process) -
     if row.auth not in ("key", "optional"):
         return NOBODY
     key = dialect.credential(request)
-    if key is None and row.auth == "optional":
+    if key is None and row.auth == "optional" and _takes_keyless(row, running):
         return NOBODY
     return running.directory.authenticate(key, row.scope_for(request.method))
+
+
+def _takes_keyless(row: Row, running: Process) -> bool:
+    """Whether a call without a key has an answer here, before anything of its body is read."""
+    return row.keyless == "all" or running.policy.allow_keyless_legacy_clients
 
 
 def _exchange(row: Row, pattern: re.Pattern[str], request: FlaskRequest) -> Request:
@@ -187,7 +205,7 @@ class _Body:
 
     def _check_size(self) -> None:
         if self._stated or self._stream.over:
-            raise TooLarge(f"The request is larger than {MAX_REQUEST_BYTES} bytes")
+            raise TooLarge(f"The request is larger than {MAX_REQUEST_BYTES} bytes; {_LARGER}")
         if self._stream.broken:
             raise InvalidInput("The body cannot be read", field="body")
 
@@ -222,5 +240,5 @@ class _Limited:
 def _texts(fields: Mapping[str, str]) -> dict[str, str]:
     for name, value in fields.items():
         if "\ufffd" in value:
-            raise InvalidInput(f"{name}: is not valid UTF-8", field=name)
+            raise InvalidInput(f"{shortened(name)}: is not valid UTF-8", field=shortened(name))
     return dict(fields.items())

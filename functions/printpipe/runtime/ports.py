@@ -6,12 +6,14 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
+from printpipe.adapters.metered import MeteredDocuments
 from printpipe.domain.ports.bus import Bus
 from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.keys import Keys
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.ports.remote import RemoteFiles
+from printpipe.domain.ports.secrets import Secrets
 from printpipe.runtime.settings import Settings
 from printpipe.services.messages import PRINTER_COMMANDS
 
@@ -33,7 +35,7 @@ class Ports:
     @property
     def documents(self) -> Documents:
         """The document store."""
-        return self._once("documents", self._documents)
+        return self._once("documents", lambda: MeteredDocuments(self._documents()))
 
     @property
     def files(self) -> Files:
@@ -49,6 +51,11 @@ class Ports:
     def keys(self) -> Keys:
         """The key service."""
         return self._once("keys", self._keys)
+
+    @property
+    def secrets(self) -> Secrets:
+        """The secret store."""
+        return self._once("secrets", self._secrets)
 
     @property
     def remote(self) -> RemoteFiles:
@@ -72,7 +79,8 @@ class Ports:
     def _documents(self) -> Documents:
         if self._settings.backend == "embedded":
             folder = self._need(self._settings.data_dir, "PRINTPIPE_DATA_DIR")
-            return cast(Documents, self._adapter("documents", "EmbeddedDocuments")(folder / "documents.db"))
+            made = self._adapter("documents", "EmbeddedDocuments")
+            return cast(Documents, made(folder / "documents.db", indexes=self._settings.firestore_indexes))
         project = self._need(self._settings.project, "FIRESTORE_PROJECT_ID")
         return cast(Documents, self._adapter("documents", "GoogleDocuments")(project))
 
@@ -102,6 +110,13 @@ class Ports:
             return cast(Keys, self._adapter("keys", "EmbeddedKeys")(folder / "keyring.json"))
         key = self._need(self._settings.kms_key, "KMS_KEY_PATH")
         return cast(Keys, self._adapter("keys", "GoogleKeys")(key, emulator_host=self._settings.kms_emulator_host))
+
+    def _secrets(self) -> Secrets:
+        if self._settings.backend == "embedded":
+            folder = self._need(self._settings.data_dir, "PRINTPIPE_DATA_DIR")
+            return cast(Secrets, self._adapter("secrets", "EmbeddedSecrets")(folder / "secrets"))
+        host = self._settings.secret_manager_emulator_host
+        return cast(Secrets, self._adapter("secrets", "GoogleSecrets")(emulator_host=host))
 
     def _remote(self) -> RemoteFiles:
         from printpipe.adapters.remote import HttpsRemoteFiles  # only rows that take URLs carry it

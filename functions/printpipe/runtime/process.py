@@ -14,6 +14,8 @@ from printpipe.runtime.ports import platform
 from printpipe.runtime.settings import Settings, settings
 from printpipe.services.context import Context
 from printpipe.services.directory import Directory
+from printpipe.services.health import Pulse
+from printpipe.services.memory import Memory
 
 _once = threading.Lock()
 
@@ -27,10 +29,22 @@ class Process:
     platform: Platform
     directory: Directory
     clock: Callable[[], datetime]
+    pulse: Pulse
+    memory: Memory
 
     def context(self, caller: Caller, request_id: str, address: str | None) -> Context:
         """What services need to serve one call."""
-        return Context(caller, request_id, address, self.clock, self.platform, self.policy, self.directory)
+        return Context(
+            caller,
+            request_id,
+            address,
+            self.clock,
+            self.platform,
+            self.policy,
+            self.directory,
+            self.pulse,
+            self.memory,
+        )
 
 
 def process() -> Process:
@@ -44,4 +58,4 @@ def _process() -> Process:
     configured = settings()
     policy, ports = configured.policy(), platform(configured)
     directory = Directory(ports, policy, time.monotonic)
-    return Process(configured, policy, ports, directory, lambda: datetime.now(UTC))
+    return Process(configured, policy, ports, directory, lambda: datetime.now(UTC), Pulse(time.monotonic), Memory())

@@ -2,24 +2,49 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    model_validator,
+)
 
+from printpipe.domain import gcode
 from printpipe.domain.policy import Collections, Policy
 
 _MIN_SECRET_BYTES = 32
+_MOST_SECRETS = 2
+_SECRET_NAME = re.compile(r"(?:projects/([^/]+)/secrets/)?([A-Za-z0-9_-]{1,255})(?:/versions/(latest|[0-9]+))?")
 
 
 def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _check_secrets(value: tuple[str, ...]) -> tuple[str, ...]:
+    if any(len(secret.encode()) < _MIN_SECRET_BYTES for secret in value):
+        raise ValueError(f"each must have at least {_MIN_SECRET_BYTES} bytes")
+    if len(value) > _MOST_SECRETS:
+        raise ValueError(f"at most {_MOST_SECRETS} may be live at a time")
+    return value
+
+
 Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Codes = Annotated[tuple[Annotated[str, AfterValidator(gcode.code)], ...], BeforeValidator(_split)]
+
+LiveSecrets = Annotated[Listed, AfterValidator(_check_secrets)]
+"""The values of one secret of ours, separated by commas: the first signs, all verify, so that it can be changed."""
 
 
 class Settings(BaseModel):
@@ -36,25 +61,35 @@ class Settings(BaseModel):
     kms_key: str | None = Field(None, validation_alias="KMS_KEY_PATH")
     kms_emulator_host: str | None = Field(None, validation_alias="KMS_EMULATOR_HOST")
     api_keys: Listed = Field((), validation_alias="API_KEYS_PRINTER_STATUS", repr=False)
-    fetch_token_secrets: Listed = Field((), validation_alias="FETCH_TOKEN_SECRET", repr=False)
+    api_key_cache_seconds: float = Field(60, ge=0, le=60, validation_alias="API_KEY_CACHE_SECONDS")
+    api_keys_secret: str | None = Field(
+        None, validation_alias=AliasChoices("SECRET_MANAGER_API_KEYS_PATH", "SECRET_MANAGER_API_KEYS")
+    )
+    secret_manager_emulator_host: str | None = Field(None, validation_alias="SECRET_MANAGER_EMULATOR_HOST")
+    fetch_token_secrets: LiveSecrets = Field((), validation_alias="FETCH_TOKEN_SECRET", repr=False)
     fetch_token_minutes: float = Field(15, gt=0, le=1440, validation_alias="FETCH_TOKEN_TTL_MINUTES")
+    upload_minutes: float = Field(360, gt=0, le=10_080, validation_alias="UPLOAD_TTL_MINUTES")
     command_lease_seconds: float = Field(60, ge=1, le=3600, validation_alias="COMMAND_LEASE_SECONDS")
+    queue_cap: int = Field(50, ge=1, le=1000, validation_alias="COMMAND_QUEUE_CAP")
+    gcode_allowed: Codes = Field((), validation_alias="GCODE_ALLOWED")
     files_collection: str = Field("files", validation_alias="FIRESTORE_COLLECTION_FILES")
     status_collection: str = Field("printer_status_updates", validation_alias="FIRESTORE_COLLECTION_PRINTER_STATUS")
     commands_collection: str = Field("printer_commands", validation_alias="FIRESTORE_COLLECTION_PRINTER_COMMANDS")
+    firestore_indexes: FilePath | None = Field(None, validation_alias="FIRESTORE_INDEXES")
     gcode_url_hosts: Listed = Field((), validation_alias="GCODE_URL_ALLOWED_HOSTS")
     proxies: int = Field(1, ge=0, le=8, validation_alias="TRUSTED_PROXIES")
     debug_errors: bool = Field(False, validation_alias="DEBUG_ERRORS")
     public_base_url: str | None = Field(None, validation_alias="PUBLIC_BASE_URL")
+    allow_keyless_legacy_clients: bool = Field(False, validation_alias="ALLOW_KEYLESS_LEGACY_CLIENTS")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if any(len(secret.encode()) < _MIN_SECRET_BYTES for secret in self.fetch_token_secrets):
-            raise ValueError(f"FETCH_TOKEN_SECRET: each must have at least {_MIN_SECRET_BYTES} bytes")
         if (self.project or self.data_dir) and not self.fetch_token_secrets:
             raise ValueError("FETCH_TOKEN_SECRET is not set")
         if self.backend == "embedded" and self.data_dir is None:
             raise ValueError("PRINTPIPE_DATA_DIR: the embedded backend needs a folder")
+        if self.api_keys_secret is not None:
+            self._secret_path(self.api_keys_secret)
         return self
 
     def policy(self) -> Policy:
@@ -62,14 +97,29 @@ class Settings(BaseModel):
         return Policy(
             fetch_token_secrets=[secret.encode() for secret in self.fetch_token_secrets],
             operator_key_digests=frozenset(hashlib.sha256(key.encode()).hexdigest() for key in self.api_keys),
+            key_memory=timedelta(seconds=self.api_key_cache_seconds),
+            api_keys_secret=self._secret_path(self.api_keys_secret) if self.api_keys_secret else None,
             fetch_token_lifetime=timedelta(minutes=self.fetch_token_minutes),
+            upload_lifetime=timedelta(minutes=self.upload_minutes),
             command_lease=timedelta(seconds=self.command_lease_seconds),
+            queue_cap=self.queue_cap,
+            extra_gcode=frozenset(self.gcode_allowed),
+            allow_keyless_legacy_clients=self.allow_keyless_legacy_clients,
+            public_base_url=self.public_base_url,
             collections=Collections(
                 files=self.files_collection,
                 printer_status_updates=self.status_collection,
                 printer_commands=self.commands_collection,
             ),
         )
+
+    def _secret_path(self, name: str) -> str:
+        """A secret's full name, from that or from its name within this project; the newest version by default."""
+        found = _SECRET_NAME.fullmatch(name)
+        if found is None:
+            raise ValueError("SECRET_MANAGER_API_KEYS: neither projects/…/secrets/…/versions/… nor a secret's name")
+        project, secret, version = found.groups()
+        return f"projects/{project or self.project or 'local'}/secrets/{secret}/versions/{version or 'latest'}"
 
 
 def parse(environment: Mapping[str, str]) -> Settings:

@@ -1,11 +1,12 @@
 """Printer commands as their senders see them: queue one, start a job by one, list what waits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from printpipe.domain.commands import MAX_LIFETIME, Order, Start, Stop
-from printpipe.domain.errors import InvalidInput, NotFound, RateLimited
+from printpipe.domain.command_metadata import Download, Start, Stop
+from printpipe.domain.commands import MAX_LIFETIME, Lane, Order
+from printpipe.domain.errors import Conflict, InvalidInput, NotFound, RateLimited
 from printpipe.domain.ids import Once, sequence
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.log import log, log_failure
@@ -17,10 +18,13 @@ from printpipe.services.commit import commit_new
 from printpipe.services.context import Context
 
 DEFAULT_LIMIT = 25
+_ROOM: Mapping[Lane, int] = {"normal": 1, "priority": 2}
+_ROOM_FOR_STOPS = 10
+
 _PRINTERS_OF_A_SITE = 20
 """How many printers' room the commands of a site have that name no serial."""
 
-_READ_LIMIT = 100
+READ_LIMIT = 100
 """Commands that are read to find the ones to hand out first; a queue is hardly ever longer."""
 
 
@@ -42,22 +46,17 @@ def queue(
     not there, `Conflict` for a job that has been started already, `RateLimited` where too many commands wait.
     """
     recipient = context.recipient(recipient_id)
-    command = draft(context, recipient, _resolve(context, recipient, target), order, once, expires_at)
-    if isinstance(order.metadata, Start):
+    try:
+        return _queue(context, recipient, target, order, expires_at, once)
+    except (
+        Conflict,
+        InvalidInput,
+        NotFound,
+        RateLimited,
+    ):  # what was accepted once is, though the queue be full by now
         if first := repeated(context, recipient, once):
             return first
-        job = jobs.find_for_start(context, recipient, order.metadata)
-        if job is not None:
-            return start(context, job, command)
-    _check_room(context, command)
-    try:
-        commit_new(context.documents, _creation(context, command), _audit(context, command))
-    except DocumentExists:
-        first = repeated(context, recipient, once)
-        assert first is not None
-        return first
-    _announce(context, command)
-    return command
+        raise
 
 
 def repeated(context: Context, recipient: Recipient, once: Once) -> Command | None:
@@ -114,16 +113,11 @@ def draft(
     )
 
 
-def pending(context: Context, recipient_id: str, serial: str | None, limit: int) -> list[Command]:
-    """What waits for a polling LAN client; nothing changes. An agent's recipient shows it nothing.
-
-    What stops or protects a machine comes first, then the oldest.
-    """
-    recipient = context.recipient(recipient_id)
-    if recipient.has_agent:
-        return []
-    found = context.documents.query(pending_query(context, recipient_id, serial))
-    return [Command.of(each) for each in in_order(found)[:limit]]
+def newest_pending(context: Context, recipient_id: str, limit: int) -> list[Command]:
+    """What waits at a recipient, whoever its client is and however long, the newest first."""
+    context.recipient(recipient_id)
+    query = queries.newest_pending_commands(context.collections, recipient_id, limit)
+    return [Command.of(each) for each in context.documents.query(query)]
 
 
 def path(context: Context, command_id: str) -> str:
@@ -139,15 +133,50 @@ def get(context: Context, recipient: Recipient, command_id: str) -> Document:
     return document
 
 
-def pending_query(context: Context, recipient_id: str, serial: str | None, *, overdue: bool = False) -> Query:
-    """The recipient's pending commands, with or without those whose time has passed."""
+def pending_query(
+    context: Context,
+    recipient_id: str,
+    serial: str | None,
+    *,
+    lane: Lane | None = None,
+    overdue: bool = False,
+    limit: int = READ_LIMIT,
+) -> Query:
+    """The recipient's pending commands, of one lane or both, with or without those whose time has passed."""
     alive_at = None if overdue else context.now()
-    return queries.pending_commands(context.collections, recipient_id, serial, alive_at, _READ_LIMIT)
+    return queries.pending_commands(context.collections, recipient_id, serial, lane, alive_at, limit)
 
 
-def in_order(found: Sequence[Document]) -> list[Document]:
-    """Commands in the order in which to hand them out: the priority lane, then by age."""
-    return sorted(found, key=lambda each: (each.data["lane"] != "priority", each.data["sequence"]))
+def _queue(
+    context: Context, recipient: Recipient, target: Target, order: Order, expires_at: datetime | None, once: Once
+) -> Command:
+    command = draft(context, recipient, _resolve(context, recipient, target), order, once, expires_at)
+    if isinstance(order.metadata, Start):
+        if first := repeated(context, recipient, once):
+            return first
+        job = jobs.find_for_start(context, recipient, order.metadata)
+        if job is not None:
+            return start(context, job, command)
+    if isinstance(order.metadata, Download):
+        command = command.model_copy(update={"file_id": _file_to_download(context, recipient, order.metadata)})
+    _check_room(context, command)
+    try:
+        commit_new(context.documents, _creation(context, command), _audit(context, command))
+    except DocumentExists:
+        first = repeated(context, recipient, once)
+        assert first is not None
+        return first
+    _announce(context, command)
+    return command
+
+
+def _file_to_download(context: Context, recipient: Recipient, wanted: Download) -> str | None:
+    """The file of ours that a download is about. Our agent fetches no other."""
+    if wanted.file_id is not None:
+        return jobs.of_file(context, recipient, wanted.file_id)[1].file_id
+    if recipient.has_agent:
+        raise InvalidInput("The agent downloads uploaded files alone: name one as fileId", field="metadata.fileId")
+    return None
 
 
 def _resolve(context: Context, recipient: Recipient, target: Target) -> Target:
@@ -161,11 +190,11 @@ def _resolve(context: Context, recipient: Recipient, target: Target) -> Target:
 
 
 def _check_room(context: Context, command: Command) -> None:
-    """Keeps queues short; what stops or protects a machine has twice the room. Raises `RateLimited`."""
-    cap = context.policy.queue_cap * (2 if command.lane == "priority" else 1)
+    """Keeps queues short; what protects a machine has more room. Raises `RateLimited`."""
+    cap = context.policy.queue_cap * (_ROOM_FOR_STOPS if command.type == "stop" else _ROOM[command.lane])
     cap *= 1 if command.printer_serial else _PRINTERS_OF_A_SITE
-    waiting = pending_query(context, command.recipient_id, command.printer_serial)
-    if context.documents.count(replace(waiting, limit=cap)) >= cap:
+    waiting = pending_query(context, command.recipient_id, command.printer_serial, limit=cap)
+    if context.documents.count(waiting) >= cap:
         raise RateLimited(f"{cap} commands are waiting already", retry_after=10)
 
 

@@ -1,7 +1,7 @@
 """Everything that a service needs of the call that it serves."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from printpipe.domain.errors import Forbidden, NotFound
@@ -10,6 +10,8 @@ from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.tenancy import Caller, Recipient
 from printpipe.services.directory import Directory
+from printpipe.services.health import Pulse
+from printpipe.services.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Context:
     platform: Platform
     policy: Policy
     directory: Directory
+    pulse: Pulse = field(default_factory=Pulse)
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def documents(self) -> Documents:
@@ -41,7 +45,7 @@ class Context:
 
     def require(self, scope: str) -> None:
         """Raises `Forbidden` where the caller's key lacks a scope beyond the one that its route needs."""
-        if self.caller.scopes is not None and scope not in self.caller.scopes:
+        if not self.caller.may(scope):
             raise Forbidden(f"This key lacks the scope {scope}")
 
     def recipient(self, recipient_id: str) -> Recipient:

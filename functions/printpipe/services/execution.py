@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from printpipe.domain.commands import LANES
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
 from printpipe.domain.lifecycles import COMMANDS, CommandStatus, JobStatus
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import Document, DocumentChanged, Update
 from printpipe.domain.records import Command, Lease
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import commands, jobs, queries
+from printpipe.services import commands, jobs, polling, queries
 from printpipe.services.context import Context
 from printpipe.services.files import FileTicket, ticket
 
@@ -43,7 +44,8 @@ def claim(context: Context, recipient_id: str, command_id: str, holder: str, fen
 
     `fence` is the number of the lease that the executor holds already. The answer's `acknowledged_at` is now: an
     executor may set its clock by it. Raises `NotFound`, or `Conflict` whose detail says why the command is not to be
-    executed: `claimed` by another, or the state it ended in.
+    executed: `claimed` by another, or the state it ended in. A start whose job has ended is cancelled instead of being
+    handed out, and so is a stop by which a LAN client would reach another job.
     """
     recipient = context.recipient(recipient_id)
     for _ in range(_TRIES):
@@ -51,9 +53,11 @@ def claim(context: Context, recipient_id: str, command_id: str, holder: str, fen
         command = Command.of(document)
         lease = _next_lease(context, command, holder, fence)
         fresh = command.status == CommandStatus.PENDING
-        if lease is None:
-            ended = command.model_copy(update={"status": CommandStatus.EXPIRED})
-            changes: Mapping[str, Any] = {"status": CommandStatus.EXPIRED.value, "completedAt": context.now()}
+        moot = _moot(context, recipient, command) if fresh else None
+        end = CommandStatus.CANCELLED if moot else CommandStatus.EXPIRED
+        if lease is None or moot:
+            ended = command.model_copy(update={"status": end})
+            changes: Mapping[str, Any] = {"status": end.value, "completedAt": context.now()}
             step = _job_step(context, ended)
         else:
             changes = {
@@ -67,9 +71,9 @@ def claim(context: Context, recipient_id: str, command_id: str, holder: str, fen
         except DocumentChanged:
             continue
         step.note()
-        if lease is None:
-            log("command_expired", commandId=command_id, printJobId=command.job_id)
-            raise Conflict("The command has expired", detail=CommandStatus.EXPIRED.value)
+        if lease is None or moot:
+            log(f"command_{end}", commandId=command_id, printJobId=command.job_id)
+            raise Conflict(moot or "The command has expired", detail=end.value)
         log("command_claimed", commandId=command_id, holder=holder, fence=lease.fence, printJobId=command.job_id)
         taken = command.model_copy(
             update={"status": CommandStatus.PROCESSING, "lease": lease, "acknowledged_at": context.now()}
@@ -137,15 +141,16 @@ def report(context: Context, recipient_id: str, command_id: str, result: Result)
             log("command_result_refused", commandId=command_id, status=result.status, stands=command.status)
             raise Conflict(refusal, detail=command.status.value)
         step.note()
-        why = result.error_message or result.message
+        why = None if result.status == CommandStatus.COMPLETED else result.error_message or result.message
         log(f"command_{result.status}", commandId=command_id, printJobId=command.job_id, why=why)
+        if not recipient.has_agent:
+            polling.cancel_overruled(context, ended)
         return ended
     raise Unavailable("The command is being changed by others", retry_after=1)
 
 
 def _claim_each(context: Context, recipient_id: str, serial: str | None, holder: str, limit: int) -> list[Claimed]:
-    pending = context.documents.query(commands.pending_query(context, recipient_id, serial, overdue=True))
-    waiting = [*_lapsed(context, recipient_id, serial, holder, limit), *commands.in_order(pending)]
+    waiting = [*_lapsed(context, recipient_id, serial, holder, limit), *_waiting(context, recipient_id, serial)]
     claimed: list[Claimed] = []
     for document in waiting:
         if len(claimed) == limit:
@@ -160,6 +165,17 @@ def _claim_each(context: Context, recipient_id: str, serial: str | None, holder:
             log_failure("claim_interrupted", recipientId=recipient_id)
             break  # what is leased already must reach its executor
     return claimed
+
+
+def _waiting(context: Context, recipient_id: str, serial: str | None) -> list[Document]:
+    """What is pending, the priority lane first, then by age; with what nobody has claimed in time, to be ended."""
+    query = commands.pending_query(context, recipient_id, serial, overdue=True)
+    found = {each.id: each for each in context.documents.query(query)}
+    if len(found) == commands.READ_LIMIT:  # nothing that is overdue may hide what is not
+        for lane in LANES:
+            alive = commands.pending_query(context, recipient_id, serial, lane=lane)
+            found |= {each.id: each for each in context.documents.query(alive)}
+    return sorted(found.values(), key=lambda each: (each.data["lane"] != "priority", each.data["sequence"]))
 
 
 def _lapsed(context: Context, recipient_id: str, serial: str | None, holder: str, limit: int) -> list[Document]:
@@ -188,6 +204,15 @@ def _next_lease(context: Context, command: Command, holder: str, fence: int | No
     return Lease(holder=holder, until=until, fence=1)
 
 
+def _moot(context: Context, recipient: Recipient, command: Command) -> str | None:
+    """Why a pending command is not to be carried out any more, if so."""
+    if not recipient.has_agent and polling.moot_stops(context, recipient, [command]):
+        return "The job that it stops is not at the printer"
+    if _is_start(command) and jobs.has_ended(context, str(command.job_id)):
+        return "The job that it starts has ended"
+    return None
+
+
 def _job_claimed(context: Context, command: Command, holder: str) -> jobs.Step:
     if not _is_start(command):
         return jobs.NO_STEP
@@ -205,7 +230,7 @@ def _job_step(context: Context, command: Command) -> jobs.Step:
         to = JobStatus.UNKNOWN
     elif command.status == CommandStatus.EXPIRED:
         reason = "No client took the start in time"
-    return jobs.follow(context, command.recipient_id, command.job_id, to, unless=unless, reason=reason)
+    return jobs.follow(context, command.recipient_id, command.job_id, to, unless=unless, reason=reason, by_start=True)
 
 
 def _is_start(command: Command) -> bool:
@@ -216,6 +241,8 @@ def _refusal(recipient: Recipient, command: Command, result: Result) -> str | No
     if result.status not in COMMANDS[command.status]:
         return f"The command is {command.status} already"
     held = command.lease
-    if recipient.has_agent and held and result.fence != held.fence and result.holder != held.holder:
+    if not (recipient.has_agent and held):
+        return None
+    if (result.holder or held.holder) != held.holder or (result.holder is None and result.fence != held.fence):
         return "The command was handed out again since"
     return None

@@ -9,7 +9,7 @@ from printpipe.domain import fetch_tokens
 from printpipe.domain.errors import Gone, NotFound, Unavailable
 from printpipe.domain.fetch_tokens import FetchToken
 from printpipe.domain.lifecycles import JobStatus, file_status
-from printpipe.domain.log import log
+from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import (
     Document,
     DocumentChanged,
@@ -67,22 +67,52 @@ def fetch(context: Context, token: str, *, metadata_only: bool) -> Fetched:
         fetched = Fetched(file, None, None, attached)
     else:  # the bytes first: a token that was used up for nothing could not be had again
         fetched = Fetched(file, _inline(context, file), _link(context, file), attached)
-    _consume(context, document, claim, takes_job=not metadata_only)
+    _consume(context, document, claim, takes_job=claim.takes_job and not metadata_only)
     log("file_fetched", fileId=file.file_id, mode="metadata" if metadata_only else "full")
     return fetched
 
 
 def ticket(context: Context, file_id: str) -> FileTicket | None:
-    """The file with a token that is good now; None where it is gone."""
+    """The file for a command's executor, with a token that is good now; None where it is gone.
+
+    Which job the command is about was settled when it was queued, so the token takes none.
+    """
     document = context.documents.get(path(context, file_id))
-    return _ticket(context, document) if document else None
+    return _ticket(context, StoredPrintFile.of(document), takes_job=False) if document else None
+
+
+def renew(context: Context, file_id: str) -> FileTicket | None:
+    """The file with a token that nobody has had yet; every earlier one is used up. None where the file is gone."""
+    for _ in range(_TRIES):
+        document = context.documents.get(path(context, file_id))
+        if document is None:
+            return None
+        file = StoredPrintFile.of(document)
+        fresh = _ticket(context, file.model_copy(update={"generation": file.generation + 1}))
+        changes = {
+            "generation": fresh.file.generation,
+            "fetchToken": fetch_tokens.digest(fresh.token),
+            "fetchTokenExpiry": fresh.expires_at,
+            "fetchTokenConsumed": False,
+        }
+        try:
+            context.documents.commit(Update(document.path, changes, document.version))
+        except DocumentChanged:
+            continue
+        log("fetch_token_renewed", fileId=file_id, generation=fresh.file.generation)
+        return fresh
+    raise Unavailable("The file is being changed by others", retry_after=1)
 
 
 def waiting(context: Context, recipient_id: str) -> list[FileTicket]:
-    """The recipient's newest files that were uploaded or queued and not begun, oldest first, each with its token."""
+    """The recipient's newest files that were uploaded or queued and not begun, oldest first, each with its token.
+
+    The tokens take jobs where the caller may claim them.
+    """
     words = [file_status(JobStatus.HELD), file_status(JobStatus.QUEUED)]
     query = queries.newest_files(context.collections, recipient_id, words, MAX_LISTED)
-    return [_ticket(context, document) for document in reversed(context.documents.query(query))]
+    takes_job, found = context.caller.may("jobs.claim"), reversed(context.documents.query(query))
+    return [_ticket(context, StoredPrintFile.of(each), takes_job=takes_job) for each in found]
 
 
 def newest(context: Context, recipient: Recipient, product_id: str) -> StoredPrintFile:
@@ -95,7 +125,20 @@ def newest(context: Context, recipient: Recipient, product_id: str) -> StoredPri
 
 
 def links(context: Context, file: StoredPrintFile) -> list[tuple[str, str]]:
-    """Short-lived links to the file and its first thumbnail, as pairs of URL and type."""
+    """Short-lived links to the file and its first thumbnail, as pairs of URL and type; none for who may not read it.
+
+    Nor are there any where signing fails: what was ordered has been.
+    """
+    if not context.caller.may("files.read"):
+        return []
+    try:
+        return _links(context, file)
+    except Unavailable:
+        log_failure("links_failed", fileId=file.file_id)
+        return []
+
+
+def _links(context: Context, file: StoredPrintFile) -> list[tuple[str, str]]:
     found = [(_link(context, file), "gcode")]
     picture = next((plate.thumbnail_path for plate in file.plates if plate.thumbnail_path), None)
     if picture:
@@ -172,7 +215,7 @@ def _link(context: Context, file: StoredPrintFile) -> str:
     return context.platform.files.sign_get(file.gcs_path, context.policy.fetch_token_lifetime, file.file_name)
 
 
-def _ticket(context: Context, document: Document) -> FileTicket:
-    file = StoredPrintFile.of(document)
+def _ticket(context: Context, file: StoredPrintFile, *, takes_job: bool = True) -> FileTicket:
     expires = fetch_tokens.expiry(context.now(), context.policy.fetch_token_lifetime)
-    return FileTicket(file, mint(context, file.file_id, file.generation, expires), expires)
+    token = FetchToken(file.file_id, file.generation, expires, takes_job)
+    return FileTicket(file, fetch_tokens.mint(token, context.policy.fetch_token_secrets[0]), expires)

@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from printpipe.domain.commands import Start
+from printpipe.domain.command_metadata import Start
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
-from printpipe.domain.ids import new_id
-from printpipe.domain.lifecycles import JOBS, JobStatus, file_status
+from printpipe.domain.ids import Once, new_id
+from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, CommandStatus, JobStatus, file_status
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Create, Document, DocumentChanged, DocumentExists, Update, Version, Write
 from printpipe.domain.records import Claim, Command, Job, StoredPrintFile
 from printpipe.domain.tenancy import Recipient
+from printpipe.services import queries, receipts
 from printpipe.services.commit import commit_new
 from printpipe.services.context import Context
 
 _TRIES = 3
 _CLAIMABLE = frozenset({JobStatus.HELD, JobStatus.QUEUED})
+_DOUBTFUL = _CLAIMABLE | {JobStatus.FAILED}
 AT_WORK = frozenset({JobStatus.PRINTING, JobStatus.PAUSED})
 """A printer reports these itself; what becomes of the command that began them no longer matters."""
 
@@ -42,6 +45,36 @@ def get(context: Context, recipient: Recipient, job_id: str) -> Document:
     return document
 
 
+def has_ended(context: Context, job_id: str) -> bool:
+    """Whether the job has come to its end."""
+    document = context.documents.get(path(context, job_id))
+    return document is not None and not JOBS[JobStatus(document.data["status"])]
+
+
+def out_of_reach(context: Context, recipient: Recipient, stops: Mapping[str, str | None]) -> frozenset[str]:
+    """Which of these jobs a stop at their printer (its serial) would miss and reach another job instead.
+
+    Those that their printer completed or cancelled, and those that failed by somebody's word or have not begun, if
+    another job is at that printer: a stop is withheld only where it would surely do harm. Without jobs nothing is read.
+    """
+    found = context.documents.get_many(path(context, job_id) for job_id in stops) if stops else {}
+    own = [Job.of(each) for each in found.values() if each.data["recipientId"] == recipient.id]
+    return frozenset(
+        job.job_id
+        for job in own
+        if job.status in (JobStatus.COMPLETED, JobStatus.CANCELLED)
+        or (job.status in _DOUBTFUL and _another_is_there(context, job, stops[job.job_id] or job.printer_serial))
+    )
+
+
+def _another_is_there(context: Context, job: Job, serial: str | None) -> bool:
+    if serial is None:
+        return False
+    there = [status.value for status in AT_THE_PRINTER]
+    query = queries.newest_jobs_at_printer(context.collections, job.recipient_id, serial, there, context.now(), 1)
+    return bool(context.documents.query(query))
+
+
 def new(context: Context, file: StoredPrintFile) -> Job:
     """Another job of a file, held."""
     now = context.now()
@@ -62,20 +95,15 @@ def new(context: Context, file: StoredPrintFile) -> Job:
 def find_for_start(context: Context, recipient: Recipient, start: Start) -> Startable | None:
     """The job that an explicit start is about; None where it names only a file of the printer's site.
 
-    Raises `NotFound` for a `jobId` or `fileId` of ours that is not there. A `printJobId` in the client's own note
-    may be the client's own number, so one that is not ours is no error.
+    Raises `NotFound` for a `jobId` or `fileId` of ours that is not there. A `printJobId` in the client's own note goes
+    before the file; it may be the client's own number, so one that is not ours is no error.
     """
     if start.job_id:
         return _stored(context, recipient, start.job_id)
-    if start.file_id:
-        return of_file(context, recipient, start.file_id)[0]
-    noted = start.note.job_id if start.note else None
-    if noted is None:
-        return None
-    try:
-        return _stored(context, recipient, noted)
-    except NotFound:
-        return None
+    noted = context.documents.get(path(context, start.note.job_id)) if start.note and start.note.job_id else None
+    if noted is not None and noted.data["recipientId"] == recipient.id:
+        return Startable(Job.of(noted), noted.version)
+    return of_file(context, recipient, start.file_id)[0] if start.file_id else None
 
 
 def of_file(context: Context, recipient: Recipient, file_id: str) -> tuple[Startable, StoredPrintFile]:
@@ -124,13 +152,27 @@ def start(context: Context, job: Startable, command: Command, *order: Create) ->
     log("job_queued", printJobId=queued.job_id, fileId=queued.file_id, commandId=command.command_id)
 
 
-def claim(context: Context, recipient_id: str, job_id: str, claimed_by: str, *, app_id: str | None = None) -> Job:
-    """Gives a job to a client that prints it itself. Raises `Conflict` for everyone but the first."""
+def claim(context: Context, recipient_id: str, job_id: str, claimed_by: str, app_id: str, once: Once) -> Job:
+    """Gives a job to a client that prints it itself; a repetition gets it too.
+
+    Raises `Conflict` for everyone but the first.
+    """
     recipient = context.recipient(recipient_id)
+    try:
+        return _claim_first(context, recipient, job_id, claimed_by, app_id, once)
+    except Conflict:
+        first = receipts.find(context, recipient.organization_id, once)
+        if first is None:
+            raise
+        return Job.of(first.created)
+
+
+def _claim_first(context: Context, recipient: Recipient, job_id: str, claimed_by: str, app_id: str, once: Once) -> Job:
+    receipt = receipts.issue(context, recipient.organization_id, once, path(context, job_id))
     for _ in range(_TRIES):
         taken, proof, others = claim_writes(context, get(context, recipient, job_id), claimed_by, app_id)
         try:
-            commit_new(context.documents, proof, *others)
+            commit_new(context.documents, proof, *others, *receipt)
         except DocumentExists:
             raise Conflict("The job has been claimed already", detail="claimed") from None
         except DocumentChanged:
@@ -185,15 +227,85 @@ def follow(
     unless: frozenset[JobStatus] = frozenset(),
     claimed_by: str | None = None,
     reason: str | None = None,
+    seen_at: datetime | None = None,
+    by_start: bool = False,
 ) -> Step:
-    """The step that takes a recipient's job to a state that was reported; none where it cannot go there."""
+    """The step that takes a recipient's job to a state that was reported; none where it cannot go there.
+
+    `seen_at` is when it was so: of two reports that do not end the job the later seen one stands. `by_start`: it is
+    the end of the start command itself that tells; else a start that was not handed out ends with its job.
+    """
     document = context.documents.get(path(context, job_id)) if job_id else None
     if document is None or document.data["recipientId"] != recipient_id:
         return NO_STEP
-    job = Job.of(document)
-    if to not in JOBS[job.status] or job.status in unless:
+    status = JobStatus(document.data["status"])
+    if seen_at is not None and _contradicts(status, to):
+        return Step([_late_result(context, document, to, reason)], "job_result_refused", {"printJobId": job_id})
+    if to not in JOBS[status] or status in unless:
         return NO_STEP
-    now = context.now()
+    last = document.data.get("seenAt")
+    if JOBS[to] and seen_at is not None and last is not None and seen_at < last:
+        return NO_STEP
+    return _step(context, document, to, claimed_by=claimed_by, reason=reason, seen_at=seen_at, by_start=by_start)
+
+
+def conclude(context: Context, recipient: Recipient, job_id: str, to: JobStatus, reason: str | None = None) -> Job:
+    """Ends a job as its printer's client reports. The same end again changes nothing.
+
+    Raises `NotFound`, or `Conflict` for another end than the one that stands; it is kept as the job's `lateResult`.
+    """
+    for _ in range(_TRIES):
+        document = get(context, recipient, job_id)
+        try:
+            step = conclusion(context, document, to, reason)
+            if step.writes:
+                context.documents.commit(*step.writes)
+        except DocumentChanged:
+            continue
+        step.note()
+        job = Job.of(document)
+        return job.model_copy(update={"status": to, "ended_at": context.now()}) if step.writes else job
+    raise Unavailable("The job is being changed by others", retry_after=1)
+
+
+def conclusion(context: Context, document: Document, to: JobStatus, reason: str | None) -> Step:
+    """The step that ends a job; none where it ended so already. Raises `Conflict` as `conclude` does.
+
+    A client that knows success and failure alone tells of a cancelled job as a failed one.
+    """
+    stands = JobStatus(document.data["status"])
+    if stands == to or (not JOBS[stands] and not _contradicts(stands, to)):
+        return NO_STEP
+    if to not in JOBS[stands]:
+        context.documents.commit(_late_result(context, document, to, reason))
+        log("job_result_refused", printJobId=document.id, status=to, stands=stands)
+        raise Conflict(f"The job is {stands} already", detail=stands.value)
+    return _step(context, document, to, reason=reason)
+
+
+def _contradicts(stands: JobStatus, told: JobStatus) -> bool:
+    """Whether somebody tells of another end than the one that stands."""
+    if JOBS[stands] or JOBS[told]:
+        return False
+    return stands != told and (stands, told) != (JobStatus.CANCELLED, JobStatus.FAILED)
+
+
+def _late_result(context: Context, document: Document, told: JobStatus, reason: str | None) -> Update:
+    late = {"status": told.value, "reason": reason, "receivedAt": context.now()}
+    return Update(document.path, {"lateResult": late}, document.version)
+
+
+def _step(
+    context: Context,
+    document: Document,
+    to: JobStatus,
+    *,
+    claimed_by: str | None = None,
+    reason: str | None = None,
+    seen_at: datetime | None = None,
+    by_start: bool = False,
+) -> Step:
+    job, now = Job.of(document), context.now()
     note = {"claimedBy": claimed_by, "claimedAt": now} if to == JobStatus.CLAIMED else {}
     changes: dict[str, Any] = {"status": to.value, "updatedAt": now, **note}
     if to == JobStatus.PRINTING and job.started_at is None:
@@ -202,8 +314,23 @@ def follow(
         changes["endedAt"] = now
     if reason is not None:
         changes["reason"] = reason
+    if seen_at is not None:
+        changes["seenAt"] = seen_at
     writes = [Update(document.path, changes, document.version), *_mirror(context, job, to, note)]
-    return Step(writes, f"job_{to.value}", {"printJobId": job_id, "was": job.status.value, "why": reason})
+    if not JOBS[to] and not by_start:
+        writes += _start_withdrawn(context, job)
+    return Step(writes, f"job_{to.value}", {"printJobId": job.job_id, "was": job.status.value, "why": reason})
+
+
+def _start_withdrawn(context: Context, job: Job) -> list[Write]:
+    """A start that nobody was given yet must not be given out once its job has ended."""
+    if job.status != JobStatus.QUEUED or job.command_id is None:
+        return []
+    command = context.documents.get(f"{context.collections.printer_commands}/{job.command_id}")
+    if command is None or command.data["status"] != CommandStatus.PENDING.value:
+        return []
+    changes = {"status": CommandStatus.CANCELLED.value, "completedAt": context.now()}
+    return [Update(command.path, changes, command.version)]
 
 
 def _check_claimable(job: Job) -> None:

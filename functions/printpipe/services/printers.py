@@ -1,151 +1,89 @@
-"""What printers report of themselves: the live state, and a history sampled from it."""
+"""Whose a printer is and under which names it is found: its serial, or its address at a site."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from printpipe.domain.errors import Conflict, Unavailable
+from printpipe.domain.errors import Conflict
 from printpipe.domain.ids import new_id
-from printpipe.domain.log import log
-from printpipe.domain.ports.documents import (
-    Create,
-    Document,
-    DocumentChanged,
-    DocumentExists,
-    Put,
-    Update,
-    Write,
-)
-from printpipe.domain.records import Printer, PrinterState, StatusUpdate
+from printpipe.domain.ports.documents import Create, Document, Update, Write
+from printpipe.domain.records import Printer
 from printpipe.domain.tenancy import Recipient
 from printpipe.services import queries
 from printpipe.services.context import Context
 
-SAMPLE_EVERY = timedelta(minutes=5)
-_TRIES = 5
+SERIAL = "serial"
+"""The kind of alias that a serial is."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """A printer's picture of itself at a moment; it is named by its serial, or by its address at the site."""
+class Found:
+    """What stands under a serial: the alias, and the printer that it names; either may be missing."""
 
-    recipient_id: str
-    serial: str | None
-    ip_address: str | None
-    status: Mapping[str, Any]
-    at: datetime
+    alias: Document | None
+    printer: Document | None
 
-
-def report(context: Context, seen: Report) -> str:
-    """Stores the report unless a newer one is there. The answer names the state's version.
-
-    An unknown serial becomes a printer, inactive; an unknown address alone is kept in the history and creates nothing.
-    """
-    recipient = context.recipient(seen.recipient_id)
-    seen = replace(seen, at=min(seen.at, context.now()))  # a clock that is ahead must not shut out later reports
-    for _ in range(_TRIES):
-        document = _by_serial(context, recipient, seen.serial) if seen.serial else _by_address(context, recipient, seen)
-        if document is None and seen.serial is None:
-            update = _sample(context, recipient, None, seen)
-            context.documents.commit(Create(_sample_path(context, update), update.data()))
-            return update.update_id
-        try:
-            return _write(context, recipient, document, seen)
-        except (DocumentChanged, DocumentExists):
-            continue
-    raise Unavailable("The printer's state is being changed by others", retry_after=1)
+    def at(self, recipient: Recipient) -> Document | None:
+        """The printer, if it is the recipient's. Raises `Conflict` where it is another's."""
+        if self.printer and self.printer.data["recipientId"] != recipient.id:
+            raise Conflict("The printer is registered at another site", field="printerSerial")
+        return self.printer
 
 
-def _by_serial(context: Context, recipient: Recipient, serial: str) -> Document | None:
-    """The printer; None where it is new. Raises `Conflict` where it is known at another site."""
-    alias = context.documents.get(_alias_path(context, recipient, serial))
-    printer = context.documents.get(_path(context, alias.data["printerId"])) if alias else None
-    if printer and printer.data["recipientId"] != recipient.id:
-        raise Conflict("The printer is registered at another site", field="printerSerial")
-    return printer
+def path(context: Context, printer_id: str) -> str:
+    """Where a printer is stored."""
+    return f"{context.collections.printers}/{printer_id}"
 
 
-def _by_address(context: Context, recipient: Recipient, seen: Report) -> Document | None:
-    """A printer of the site that was last seen there; several may have had the address."""
-    assert seen.ip_address is not None
-    query = queries.printers_at_address(context.collections, recipient.id, seen.ip_address)
-    return next(iter(context.documents.query(query)), None)
+def find(context: Context, organization_id: str, serials: Iterable[str]) -> Mapping[str, Found]:
+    """What stands under each serial in an organization; two reads for each that is there, one for each that is not."""
+    names = {serial: _alias_path(context, organization_id, SERIAL, serial) for serial in serials}
+    aliases = context.documents.get_many(names.values()) if names else {}
+    targets = {name: path(context, alias.data["printerId"]) for name, alias in aliases.items()}
+    printers = context.documents.get_many(targets.values()) if targets else {}
+    return {
+        serial: Found(aliases.get(name), printers.get(targets[name]) if name in targets else None)
+        for serial, name in names.items()
+    }
 
 
-def _write(context: Context, recipient: Recipient, document: Document | None, seen: Report) -> str:
-    now = context.now()
-    before = Printer.of(document) if document else None
-    state = before.state if before else None
-    if state and seen.at < state.reported_at:
-        return _name(before, state.version)
-    changed = state is None or state.status.get("state") != seen.status.get("state")
-    sample = changed or state is None or now - state.sampled_at >= SAMPLE_EVERY
-    after = PrinterState(
-        version=(state.version if state else 0) + 1,
-        reported_at=seen.at,
-        received_at=now,
-        sampled_at=now if sample or state is None else state.sampled_at,
-        status=seen.status,
-    )
-    writes: list[Write] = []
-    if document is None or before is None:
-        before = Printer(
-            printer_id=new_id(),
-            organization_id=recipient.organization_id,
-            recipient_id=recipient.id,
-            serial=seen.serial,
-            ip_address=seen.ip_address,
-            active=False,
-            created_at=now,
-        )
-        new = before.model_copy(update={"state": after})
-        alias = {"printerId": before.printer_id, "organizationId": recipient.organization_id}
-        writes += [
-            Create(_path(context, before.printer_id), new.data()),
-            Put(_alias_path(context, recipient, str(seen.serial)), alias),
-        ]
-        log("printer_appeared", printerId=before.printer_id, printerSerial=seen.serial, recipientId=recipient.id)
-    else:
-        writes.append(
-            Update(
-                document.path,
-                {"state": after.data(), "ipAddress": seen.ip_address or before.ip_address},
-                document.version,
-            )
-        )
-    if sample:
-        update = _sample(context, recipient, before.printer_id, seen)
-        writes.append(Create(_sample_path(context, update), update.data()))
-    context.documents.commit(*writes)
-    return _name(before, after.version)
+def at_address(context: Context, recipient: Recipient, address: str) -> Document | None:
+    """The printer of the site that was seen last at that address; several may have had it."""
+    found = context.documents.query(queries.printers_at_address(context.collections, recipient.id, address))
+    return max(found, key=_reported, default=None)
 
 
-def _sample(context: Context, recipient: Recipient, printer_id: str | None, seen: Report) -> StatusUpdate:
-    return StatusUpdate(
-        update_id=new_id(),
+def new(context: Context, recipient: Recipient, serial: str, ip_address: str | None, *, active: bool) -> Printer:
+    """A printer of a recipient, not stored yet."""
+    return Printer(
+        printer_id=new_id(),
         organization_id=recipient.organization_id,
         recipient_id=recipient.id,
-        printer_id=printer_id,
-        printer_serial=seen.serial,
-        printer_ip_address=seen.ip_address,
-        status=seen.status,
-        timestamp=seen.at,
+        serial=serial,
+        ip_address=ip_address,
+        active=active,
         created_at=context.now(),
     )
 
 
-def _name(printer: Printer | None, version: int) -> str:
-    return f"{printer.printer_id if printer else ''}-{version}"
+def creation(context: Context, printer: Printer, alias: Document | None) -> list[Write]:
+    """The writes that store a new printer under its serial, of which two at once cannot both succeed.
+
+    `alias` is one that names a printer that is no more.
+    """
+    assert printer.serial is not None
+    where = _alias_path(context, printer.organization_id, SERIAL, printer.serial)
+    fields = {"printerId": printer.printer_id, "organizationId": printer.organization_id}
+    return [
+        Create(path(context, printer.printer_id), printer.data()),
+        Update(where, fields, alias.version) if alias else Create(where, fields),
+    ]
 
 
-def _path(context: Context, printer_id: str) -> str:
-    return f"{context.collections.printers}/{printer_id}"
+def _alias_path(context: Context, organization_id: str, kind: str, value: str) -> str:
+    """Where an alias is stored; that an organization's id holds no `_` keeps tenants apart."""
+    return f"{context.collections.printer_aliases}/{organization_id}_{kind}_{value}"
 
 
-def _sample_path(context: Context, update: StatusUpdate) -> str:
-    return f"{context.collections.printer_status_updates}/{update.update_id}"
-
-
-def _alias_path(context: Context, recipient: Recipient, serial: str) -> str:
-    return f"{context.collections.printer_aliases}/{recipient.organization_id}_serial_{serial}"
+def _reported(document: Document) -> tuple[str, str]:
+    printer = Printer.of(document)
+    return (printer.state.reported_at.isoformat() if printer.state else "", printer.printer_id)

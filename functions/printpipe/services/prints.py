@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from printpipe.domain.commands import parse_order
-from printpipe.domain.errors import InvalidInput
+from printpipe.domain.errors import Conflict, InvalidInput, RateLimited
 from printpipe.domain.ids import Once
 from printpipe.domain.records import Command, StoredPrintFile
+from printpipe.domain.tenancy import Recipient
 from printpipe.services import commands, files, jobs, uploads
 from printpipe.services.commands import Target
 from printpipe.services.context import Context
@@ -28,23 +29,55 @@ class Requisition:
 def create(context: Context, wish: Requisition, once: Once) -> tuple[Command, StoredPrintFile]:
     """Makes the file's held job, or another one of it, a queued one, and orders its start; a repetition does not."""
     recipient = context.recipient(wish.recipient_id)
+    try:
+        return _repeated(context, recipient, once) or _create(context, recipient, wish, once)
+    except (Conflict, RateLimited):  # the same call may have been faster
+        if first := _repeated(context, recipient, once):
+            return first
+        raise
+
+
+def _repeated(context: Context, recipient: Recipient, once: Once) -> tuple[Command, StoredPrintFile] | None:
     first = commands.repeated(context, recipient, once)
-    if first is not None and first.file_id is not None:
-        return first, jobs.of_file(context, recipient, first.file_id)[1]
-    job, file = jobs.of_file(context, recipient, _file_id(context, wish, once))
+    if first is None or first.file_id is None:
+        return None
+    return first, jobs.of_file(context, recipient, first.file_id)[1]
+
+
+def _create(context: Context, recipient: Recipient, wish: Requisition, once: Once) -> tuple[Command, StoredPrintFile]:
+    file_id, is_new = _file_id(context, recipient, wish, once)
+    try:
+        return _start(context, recipient, wish, file_id, once)
+    except (InvalidInput, RateLimited):
+        if is_new:  # nobody asked to keep it
+            uploads.withdraw(context, file_id)
+        raise
+
+
+def _start(
+    context: Context, recipient: Recipient, wish: Requisition, file_id: str, once: Once
+) -> tuple[Command, StoredPrintFile]:
+    job, file = jobs.of_file(context, recipient, file_id)
     if wish.plate_index is not None and wish.plate_index not in {plate.index for plate in file.plates}:
         raise InvalidInput("The file has no such plate", field="jobMetadata.plateIndex")
-    metadata: dict[str, Any] = {"fileName": file.file_name, "fileId": file.file_id}
+    note = {"printJobId": job.record.job_id, "productId": file.product_id}  # by which a LAN client shakes hands
+    metadata: dict[str, Any] = {"fileName": file.file_name, "fileId": file.file_id, "unencryptedData": note}
     if wish.plate_index is not None:
         metadata["plateIndex"] = wish.plate_index
-    draft = commands.draft(context, recipient, wish.target, parse_order("start_print", metadata), once)
+    order = parse_order("start_print", metadata, context.policy.extra_gcode)
+    draft = commands.draft(context, recipient, wish.target, order, once)
     return commands.start(context, job, draft), file
 
 
-def _file_id(context: Context, wish: Requisition, once: Once) -> str:
+def _file_id(context: Context, recipient: Recipient, wish: Requisition, once: Once) -> tuple[str, bool]:
+    """The file to print, and whether it was taken in for this."""
     if wish.file_id:
-        return wish.file_id
-    if wish.gcode_url:
-        purpose = Purpose(wish.recipient_id, wish.product_id)
-        return uploads.store_from_url(context, purpose, wish.gcode_url, once).file.file_id
-    return files.newest(context, context.recipient(wish.recipient_id), wish.product_id).file_id
+        return wish.file_id, False
+    if not wish.gcode_url:
+        return files.newest(context, recipient, wish.product_id).file_id, False
+    known = uploads.own_file(context, recipient, wish.gcode_url)
+    if known is not None and known.recipient_id == recipient.id:
+        return known.file_id, False
+    context.require("files.write")
+    purpose = Purpose(wish.recipient_id, wish.product_id)
+    return uploads.store_from_url(context, purpose, wish.gcode_url, once).file.file_id, True

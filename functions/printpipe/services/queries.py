@@ -12,7 +12,12 @@ from printpipe.domain.ports.documents import Query, Where
 
 
 def pending_commands(
-    collections: Collections, recipient_id: str, serial: str | None, alive_at: datetime | None, limit: int
+    collections: Collections,
+    recipient_id: str,
+    serial: str | None,
+    lane: str | None,
+    alive_at: datetime | None,
+    limit: int,
 ) -> Query:
     """A recipient's pending commands, those that expire first in front; `alive_at` leaves out what is overdue then."""
     return Query(
@@ -21,6 +26,7 @@ def pending_commands(
             Where("recipientId", "==", recipient_id),
             *([Where("printerSerial", "==", serial)] if serial is not None else []),
             Where("status", "==", CommandStatus.PENDING.value),
+            *([Where("lane", "==", lane)] if lane is not None else []),
             *([Where("expiresAt", ">", alive_at)] if alive_at is not None else []),
         ],
         [("expiresAt", "asc")],
@@ -39,6 +45,16 @@ def lapsed_commands(collections: Collections, recipient_id: str, holder: str, be
             Where("lease.until", "<", before),
         ],
         [("lease.until", "asc")],
+        limit,
+    )
+
+
+def newest_pending_commands(collections: Collections, recipient_id: str, limit: int) -> Query:
+    """A recipient's pending commands, overdue or not, the newest first."""
+    return Query(
+        collections.printer_commands,
+        [Where("recipientId", "==", recipient_id), Where("status", "==", CommandStatus.PENDING.value)],
+        [("createdAt", "desc")],
         limit,
     )
 
@@ -63,6 +79,22 @@ def newest_files_of_product(collections: Collections, recipient_id: str, product
     )
 
 
+def newest_jobs_of_product(
+    collections: Collections, recipient_id: str, product_id: str, statuses: Sequence[str] | None, limit: int
+) -> Query:
+    """A product's jobs at a recipient, of all states or of these, the newest first."""
+    return Query(
+        collections.print_jobs,
+        [
+            Where("recipientId", "==", recipient_id),
+            Where("productId", "==", product_id),
+            *([Where("status", "in", statuses)] if statuses is not None else []),
+        ],
+        [("createdAt", "desc")],
+        limit,
+    )
+
+
 def files_of_object(collections: Collections, organization_id: str, object_name: str) -> Query:
     """The organization's file that is stored under a name in the bucket."""
     return Query(
@@ -72,10 +104,162 @@ def files_of_object(collections: Collections, organization_id: str, object_name:
     )
 
 
+def active_printers(collections: Collections, limit: int) -> Query:
+    """Every organization's printers that are in use."""
+    return Query(collections.printers, [Where("active", "==", True)], limit=limit)
+
+
 def printers_at_address(collections: Collections, recipient_id: str, address: str) -> Query:
-    """A printer that was last seen at an address of a site."""
+    """Printers that were last seen at an address of a site: one, or a few where it was given to another."""
     return Query(
         collections.printers,
         [Where("recipientId", "==", recipient_id), Where("ipAddress", "==", address)],
+        limit=5,
+    )
+
+
+def printers_of_recipient(collections: Collections, recipient_id: str, limit: int) -> Query:
+    """A site's printers."""
+    return Query(collections.printers, [Where("recipientId", "==", recipient_id)], limit=limit)
+
+
+def newest_organizations(collections: Collections, limit: int, after: tuple[datetime, str] | None) -> Query:
+    """Every organization, the newest first; `after` continues behind one."""
+    return Query(collections.organizations, (), [("createdAt", "desc")], limit, after)
+
+
+def recipients_of_organization(
+    collections: Collections, organization_id: str, limit: int, after: tuple[datetime, str] | None
+) -> Query:
+    """An organization's sites, the newest first; `after` continues behind one."""
+    where = [Where("organizationId", "==", organization_id)]
+    return Query(collections.recipients, where, [("createdAt", "desc")], limit, after)
+
+
+def keys_of_organization(
+    collections: Collections,
+    organization_id: str,
+    recipient_id: str | None,
+    limit: int,
+    after: tuple[datetime, str] | None,
+) -> Query:
+    """An organization's keys, or those of one recipient, the newest first; `after` continues behind one."""
+    return Query(
+        collections.api_keys,
+        [
+            Where("organizationId", "==", organization_id),
+            *([Where("recipientIds", "array_contains", recipient_id)] if recipient_id is not None else []),
+        ],
+        [("createdAt", "desc")],
+        limit,
+        after,
+    )
+
+
+def key_by_id(collections: Collections, organization_id: str | None, key_id: str) -> Query:
+    """The key that people call so, in one organization or in any."""
+    return Query(
+        collections.api_keys,
+        [
+            *([Where("organizationId", "==", organization_id)] if organization_id is not None else []),
+            Where("keyId", "==", key_id),
+        ],
+        limit=1,
+    )
+
+
+def members_of_organization(
+    collections: Collections, organization_id: str, limit: int, after: tuple[datetime, str] | None
+) -> Query:
+    """An organization's memberships, the newest first; `after` continues behind one."""
+    where = [Where("organizationId", "==", organization_id)]
+    return Query(collections.memberships, where, [("createdAt", "desc")], limit, after)
+
+
+def audit_entries(
+    collections: Collections,
+    organization_id: str,
+    since: datetime | None,
+    limit: int,
+    after: tuple[datetime, str] | None,
+) -> Query:
+    """What was done in an organization from a moment on, the newest first; `after` continues behind an entry."""
+    return Query(
+        collections.audit_log,
+        [
+            Where("organizationId", "==", organization_id),
+            *([Where("createdAt", ">=", since)] if since is not None else []),
+        ],
+        [("createdAt", "desc")],
+        limit,
+        after,
+    )
+
+
+def events_of_recipient(
+    collections: Collections,
+    recipient_id: str,
+    event_type: str | None,
+    since: datetime | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Query:
+    """What happened at a site, the newest first: one type or all, not older than `since`, behind `after`."""
+    return Query(
+        collections.printer_events,
+        [
+            Where("recipientId", "==", recipient_id),
+            *([Where("eventType", "==", event_type)] if event_type is not None else []),
+            *([Where("createdAt", ">=", since)] if since is not None else []),
+        ],
+        [("createdAt", "desc")],
+        limit,
+        after,
+    )
+
+
+def events_of_job(collections: Collections, recipient_id: str, job_id: str, event_type: str) -> Query:
+    """An event of this type about a job."""
+    return Query(
+        collections.printer_events,
+        [
+            Where("recipientId", "==", recipient_id),
+            Where("printJobId", "==", job_id),
+            Where("eventType", "==", event_type),
+        ],
+        limit=1,
+    )
+
+
+def newest_jobs_at_printer(
+    collections: Collections, recipient_id: str, serial: str, statuses: Sequence[str], until: datetime, limit: int
+) -> Query:
+    """A printer's jobs in these states that were there by a moment, the newest first."""
+    return Query(
+        collections.print_jobs,
+        [
+            Where("recipientId", "==", recipient_id),
+            Where("printerSerial", "==", serial),
+            Where("status", "in", statuses),
+            Where("createdAt", "<=", until),
+        ],
+        [("createdAt", "desc")],
+        limit,
+    )
+
+
+def jobs_ended_at_printer(
+    collections: Collections, recipient_id: str, serial: str, since: datetime, until: datetime
+) -> Query:
+    """The printer's last job that ended between two moments."""
+    return Query(
+        collections.print_jobs,
+        [
+            Where("recipientId", "==", recipient_id),
+            Where("printerSerial", "==", serial),
+            Where("endedAt", ">=", since),
+            Where("endedAt", "<=", until),
+        ],
+        [("endedAt", "desc")],
         limit=1,
     )

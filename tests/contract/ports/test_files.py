@@ -84,6 +84,19 @@ def test_an_object_is_read_piece_by_piece(files: Files) -> None:
     assert digest.hexdigest() == hashlib.sha256(data).hexdigest()
 
 
+def test_an_object_is_read_from_anywhere(files: Files) -> None:
+    data = some_bytes(9_000_001)
+    put(files, data)
+    with files.open(NAME) as stream:
+        assert stream.seek(0, io.SEEK_END) == len(data)
+        assert stream.read(1) == b""
+        for position in (8_999_990, 5, 4 << 20, 0, 8_000_000):
+            assert stream.seek(position) == stream.tell() == position
+            assert stream.read(600_000) == data[position : position + 600_000]
+        stream.seek(0)
+        assert stream.read() == data
+
+
 @pytest.mark.parametrize("size", [10, 5 << 20])
 def test_put_never_overwrites(files: Files, size: int, backend: Backend) -> None:
     if not backend.embedded and size > 4 << 20:

@@ -11,8 +11,8 @@ import grpc
 import pytest
 
 from printpipe.adapters.google.documents import GoogleDocuments
-from printpipe.domain.errors import Unavailable
-from printpipe.domain.ports.documents import Create, Document, Increment, IndexMissing, Put, Query, Update
+from printpipe.domain.errors import IndexMissing, Unavailable
+from printpipe.domain.ports.documents import Create, Document, Increment, Put, Query, Update
 from tests.backends import Backend, set_environment
 from tests.contract.ports.deadlines import eventually
 

@@ -16,10 +16,12 @@ from printpipe.domain.commands import parse_order
 from printpipe.domain.errors import Unavailable
 from printpipe.domain.ids import Once
 from printpipe.domain.policy import Policy
-from printpipe.domain.ports.documents import Create, Query, Version, Write
+from printpipe.domain.ports.documents import Create, Document, Query, Version, Write
 from printpipe.domain.ports.remote import RemoteFiles
+from printpipe.domain.ports.secrets import Secrets
 from printpipe.domain.tenancy import Caller
-from printpipe.services import commands, files, jobs, prints, uploads
+from printpipe.services import api_keys, commands, files, jobs, prints, uploads
+from printpipe.services.api_keys import Wish
 from printpipe.services.context import Context
 from printpipe.services.directory import Directory
 from printpipe.services.uploads import Incoming, Purpose
@@ -28,9 +30,19 @@ SITE = "site-1"
 
 
 class ForgetfulDocuments(EmbeddedDocuments):
-    """The embedded store, whose next answer to a write can be lost: after the write, or before it."""
+    """The embedded store, whose next answer to a write can be lost: after the write, or before it.
+
+    After a write whose answer is lost, `silence` reads are not answered either.
+    """
 
     lose: str | None = None
+    silence = deaf = 0
+
+    def get(self, path: str) -> Document | None:
+        if self.deaf:
+            self.deaf -= 1
+            raise Unavailable("The store does not answer")
+        return super().get(path)
 
     def commit(self, *writes: Write) -> list[Version]:
         manner, self.lose = self.lose, None
@@ -38,6 +50,7 @@ class ForgetfulDocuments(EmbeddedDocuments):
             raise Unavailable("The store does not answer")
         versions = super().commit(*writes)
         if manner == "after":
+            self.deaf = self.silence
             raise Unavailable("The store does not answer")
         return versions
 
@@ -55,8 +68,13 @@ class Ports:
     def remote(self) -> RemoteFiles:
         raise LookupError("no file behind a URL is used here")
 
+    @property
+    def secrets(self) -> Secrets:
+        raise LookupError("no secret is used here")
+
 
 ONCE = Once("test", None, "")
+KEYED = Once("test", "order-1", "what is asked")
 
 
 @pytest.fixture
@@ -93,8 +111,17 @@ def _commands(ports: Ports) -> int:
 
 def test_a_queued_command_is_answered(context: Context, ports: Ports) -> None:
     ports.documents.lose = "after"
-    commands.queue(context, SITE, commands.Target("S1"), parse_order("home", {}), None, ONCE)
+    commands.queue(context, SITE, commands.Target("S1"), parse_order("home", {}, ()), None, ONCE)
     assert _commands(ports) == 1
+
+
+def test_a_new_key_is_shown(context: Context, ports: Ports) -> None:
+    ports.documents.commit(Create("organizations/org-1", {"organizationId": "org-1"}))
+    ports.documents.lose = "after"
+    issued = api_keys.create(context, "org-1", Wish("Client", ["client"], [SITE]), Once("keys", "again", "digest"))
+    assert context.directory.authenticate(issued.key, "commands.read").recipient_ids == frozenset({SITE})
+    again = api_keys.create(context, "org-1", Wish("Client", ["client"], [SITE]), Once("keys", "again", "digest"))
+    assert again == issued
 
 
 def test_a_started_job_is_answered(context: Context, ports: Ports, tmp_path: Path) -> None:
@@ -105,10 +132,43 @@ def test_a_started_job_is_answered(context: Context, ports: Ports, tmp_path: Pat
     assert _commands(ports) == 1
 
 
+@pytest.mark.parametrize("lost", [None, "after", "before"])
+def test_a_start_that_is_ordered_again_is_the_first(
+    context: Context, ports: Ports, tmp_path: Path, lost: str | None
+) -> None:
+    file_id = _upload(context, tmp_path / "cube.3mf")
+    ports.documents.lose = lost
+    if lost == "before":
+        with pytest.raises(Unavailable):
+            prints.create(context, _wish(file_id), KEYED)
+        assert _commands(ports) == 0
+    started = [prints.create(context, _wish(file_id), KEYED)[0] for _ in range(3)]
+    assert {(command.command_id, command.job_id) for command in started} == {(started[0].command_id, file_id)}
+    assert (_commands(ports), len(ports.documents.query(Query("print_jobs")))) == (1, 1)
+
+
+@pytest.mark.parametrize("asked", ["start_print", "home"])
+def test_a_command_whose_sender_heard_nothing_is_queued_once(
+    context: Context, ports: Ports, tmp_path: Path, asked: str
+) -> None:
+    file_id = _upload(context, tmp_path / "cube.3mf")
+    order = parse_order(asked, {"fileName": "cube.3mf", "jobId": file_id}, ())
+
+    def ask() -> str:
+        return commands.queue(context, SITE, commands.Target("S1"), order, None, KEYED).command_id
+
+    ports.documents.lose, ports.documents.silence = "after", 1
+    with pytest.raises(Unavailable):
+        ask()
+    assert _commands(ports) == 1
+    assert ask() == ask()
+    assert _commands(ports) == 1
+
+
 def test_a_claim_is_answered_to_its_owner(context: Context, ports: Ports, tmp_path: Path) -> None:
     file_id = _upload(context, tmp_path / "cube.3mf")
     ports.documents.lose = "after"
-    assert jobs.claim(context, SITE, file_id, "printer-1").claimed_by == "printer-1"
+    assert jobs.claim(context, SITE, file_id, "printer-1", "app", ONCE).claimed_by == "printer-1"
 
 
 def test_what_was_not_written_is_said_to_be_unavailable(context: Context, ports: Ports, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from printpipe.adapters.document_queries import MISSING, field_of, select
 from printpipe.adapters.document_rules import check_write, split_field, split_path
 from printpipe.adapters.embedded.changes import Bell, Change, Follower
 from printpipe.adapters.embedded.values import dump, load
+from printpipe.adapters.index_rules import Indexes
 from printpipe.domain.errors import Unavailable
 from printpipe.domain.ports.documents import (
     REMOVE,
@@ -50,9 +51,13 @@ CREATE TABLE IF NOT EXISTS changes (
 class EmbeddedDocuments:
     """The store in one SQLite file. A write that changes nothing keeps its document's version, as in Firestore."""
 
-    def __init__(self, path: Path, *, patience: float = 5.0) -> None:
-        """`patience` is how many seconds a write waits for others to finish theirs."""
+    def __init__(self, path: Path, *, patience: float = 5.0, indexes: Path | None = None) -> None:
+        """`patience` is how many seconds a write waits for others to finish theirs.
+
+        With `indexes`, a `firestore.indexes.json`, a query that Firestore would not answer from these is refused.
+        """
         self._path = path
+        self._indexes = Indexes.read(indexes) if indexes else None
         self._patience = patience
         self._bell = Bell()
         self._writing = threading.Lock()
@@ -87,6 +92,7 @@ class EmbeddedDocuments:
 
     def query(self, query: Query) -> list[Document]:
         """The documents found, in order."""
+        self._check(query)
         with self._connection() as connection:
             return select(_candidates(connection, query), query)
 
@@ -96,6 +102,7 @@ class EmbeddedDocuments:
 
     def listen(self, query: Query, on_change: Callable[[list[Document]], None]) -> Listener:
         """Calls `on_change` with all that matches, at once and after every change of it, from another thread."""
+        self._check(query)
         told: list[tuple[str, Version]] | None = None
         written = -1
 
@@ -141,6 +148,10 @@ class EmbeddedDocuments:
         """Closes the connections that are idle."""
         while self._idle:
             self._idle.pop().close()
+
+    def _check(self, query: Query) -> None:
+        if self._indexes:
+            self._indexes.check(query)
 
     def _latest(self) -> int:
         with self._connection() as connection:

@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from printpipe.adapters.document_queries import select
 from printpipe.adapters.document_rules import check_query, check_write, full_order, split_field
 from printpipe.adapters.google.reach import BUDGET, ONCE, UNREACHABLE, reach
-from printpipe.domain.errors import Unavailable
+from printpipe.domain.errors import IndexMissing, Unavailable
 from printpipe.domain.ports.documents import (
     REMOVE,
     Create,
@@ -26,7 +26,6 @@ from printpipe.domain.ports.documents import (
     DocumentExists,
     DocumentMissing,
     Increment,
-    IndexMissing,
     Listener,
     PreconditionFailed,
     Put,
@@ -97,7 +96,7 @@ class GoogleDocuments:
         ]
 
     def query(self, query: Query) -> list[Document]:
-        """The documents found, in order. Raises `IndexMissing`."""
+        """The documents found, in order."""
         if _finds_nothing(query):
             return []
         built = self._build(query)
@@ -189,7 +188,7 @@ def _conditions() -> Iterator[None]:
     except exceptions.FailedPrecondition as error:
         if "index" in error.message:
             url = re.search(r"https://\S+", error.message)
-            raise IndexMissing(error.message, url[0] if url else "") from error
+            raise IndexMissing(url[0] if url else "") from error
         raise DocumentChanged(error.message) from error
     except exceptions.InvalidArgument as error:
         raise ValueError(error.message) from error

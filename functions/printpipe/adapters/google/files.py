@@ -26,6 +26,8 @@ _SERVICE = "Cloud Storage"
 _CHUNK = 4 << 20
 """Bytes a request carries of a larger object; what is smaller goes in one."""
 
+_RANGE_AFTER_JUMP = 256 << 10
+
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
 _SIGNING_TIMEOUT = 3.0
 
@@ -56,7 +58,7 @@ class GoogleFiles:
             raise Unavailable(f"{_SERVICE} received other bytes than were sent") from error
 
     def open(self, name: str) -> BinaryIO:
-        """A stream of the object's bytes, fetched 4 MiB at a time."""
+        """A stream of the object's bytes, fetched up to 4 MiB at a time."""
         blob = self._find(name)
         if blob is None:
             raise FileMissing(name)
@@ -163,17 +165,38 @@ class _Stream:
 
 
 class _Reader(io.RawIOBase):
-    """An object's bytes by ranges."""
+    """An object's bytes by ranges, all of the generation that was found.
+
+    After a jump little is fetched, and the more the longer it is read on from there.
+    """
 
     def __init__(self, blob: Any) -> None:
         self._blob = blob
         self._position = 0
+        self._range = _CHUNK
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: int(self._blob.size)}
+        position = offset + bases[whence]
+        if position < 0:
+            raise ValueError("a position before the start")
+        if position != self._position:
+            self._range = _RANGE_AFTER_JUMP
+        self._position = position
+        return position
+
     def readinto(self, buffer: Any) -> int:
-        data = self._fetch(len(buffer))
+        data = self._fetch(min(len(buffer), self._range))
+        self._range = min(2 * self._range, _CHUNK)
         buffer[: len(data)] = data
         return len(data)
 

@@ -123,14 +123,6 @@ class DocumentChanged(PreconditionFailed):
     """An `if_version` named another version than the stored one."""
 
 
-class IndexMissing(Exception):
-    """The store cannot answer a query without an index that is not there; `url` creates it, where known."""
-
-    def __init__(self, message: str, url: str = "") -> None:
-        super().__init__(message)
-        self.url = url
-
-
 class Listener(Protocol):
     """A live query; close it when it is no longer needed."""
 
@@ -158,7 +150,7 @@ class Documents(Protocol):
         """
 
     def query(self, query: Query) -> list[Document]:
-        """The documents found, in order. Raises `IndexMissing`."""
+        """The documents found, in order. Raises `domain.errors.IndexMissing`, as does `count`."""
 
     def count(self, query: Query) -> int:
         """How many documents match, without reading them (`limit` bounds the count)."""

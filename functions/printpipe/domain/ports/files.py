@@ -34,7 +34,7 @@ class Files(Protocol):
         """Streams a new object from the source's position to its end. Raises `FileExists`; never overwrites."""
 
     def open(self, name: str) -> BinaryIO:
-        """A stream of the object's bytes. Raises `FileMissing`."""
+        """A seekable stream of the bytes of the object that is there now, whatever follows it. Raises `FileMissing`."""
 
     def stat(self, name: str) -> StoredFile | None:
         """What is known of the object, or None."""

@@ -7,6 +7,7 @@ from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.keys import Keys
 from printpipe.domain.ports.remote import RemoteFiles
+from printpipe.domain.ports.secrets import Secrets
 
 
 class Platform(Protocol):
@@ -23,6 +24,9 @@ class Platform(Protocol):
 
     @property
     def keys(self) -> Keys: ...
+
+    @property
+    def secrets(self) -> Secrets: ...
 
     @property
     def remote(self) -> RemoteFiles: ...

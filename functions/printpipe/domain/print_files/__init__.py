@@ -2,14 +2,15 @@
 
 from printpipe.domain.print_files.durations import parse_duration
 from printpipe.domain.print_files.inspection import inspect
-from printpipe.domain.print_files.limits import DEFAULT_LIMITS, REQUEST_BYTES, Limits
+from printpipe.domain.print_files.limits import DEFAULT_LIMITS, REQUEST_BYTES, UPLOAD_BYTES, Limits
 from printpipe.domain.print_files.model import Filament, Plate, PrintFile, Slicer
-from printpipe.domain.print_files.names import MEDIA_TYPES, check_file_name, check_media_type
+from printpipe.domain.print_files.names import MEDIA_TYPES, check_file_name, check_media_type, kind_of
 
 __all__ = [
     "DEFAULT_LIMITS",
     "MEDIA_TYPES",
     "REQUEST_BYTES",
+    "UPLOAD_BYTES",
     "Filament",
     "Limits",
     "Plate",
@@ -18,5 +19,6 @@ __all__ = [
     "check_file_name",
     "check_media_type",
     "inspect",
+    "kind_of",
     "parse_duration",
 ]

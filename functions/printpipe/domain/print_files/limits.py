@@ -6,6 +6,12 @@ from typing import Final
 REQUEST_BYTES: Final = 32_000_000
 """The most that one request may carry, file and form together."""
 
+UPLOAD_BYTES: Final = 500_000_000
+"""The most that a file may have that its sender puts into the bucket itself.
+
+No more than a file may unpack to: a larger one could only be refused when it is there.
+"""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -16,7 +22,7 @@ class Limits:
     """
 
     entries: int = 2_000
-    unpacked_bytes: int = 500_000_000
+    unpacked_bytes: int = UPLOAD_BYTES
     ratio: int = 200
     ratio_floor: int = 65_536
     directory_bytes: int = 4 << 20

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from printpipe.dialects import cloud
-from printpipe.domain.values import Id, OptionalId
+from printpipe.domain.values import Id, OptionalId, Whole
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
 from printpipe.services import execution
@@ -17,7 +17,7 @@ class Request(cloud.Model):
     printer_serial: OptionalId = None
     status: Literal["processing"] = "processing"
     agent_id: Id | None = None
-    fence: int | None = None
+    fence: Whole | None = None
 
 
 class Reply(cloud.Reply, cloud_views.ClaimedCommand):

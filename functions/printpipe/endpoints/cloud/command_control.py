@@ -6,10 +6,10 @@ from printpipe.dialects import cloud
 from printpipe.domain.commands import parse_order
 from printpipe.domain.ids import Once
 from printpipe.domain.lifecycles import CommandStatus
-from printpipe.domain.values import Id, Moment, Name, OptionalId, Payload
+from printpipe.domain.values import Id, Moment, Name, OptionalId, OptionalName, Payload
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services import commands, execution
+from printpipe.services import commands, execution, polling
 from printpipe.services.commands import Target
 
 
@@ -23,12 +23,13 @@ class Request(cloud.Model):
     printer_id: OptionalId = None
     metadata: Payload | None = None
     expires_at: Moment | None = None
-    command_id: Name | None = None
-    request_id: Name | None = None
+    command_id: OptionalName = None
+    request_id: OptionalName = None
 
     def own_key(self) -> str | None:
         """A caller's own number for the command makes its repetition harmless."""
-        return self.command_id or self.request_id
+        number = self.command_id or self.request_id
+        return f"{self.recipient_id}/{number}" if number else None
 
 
 class Arguments(cloud.Model):
@@ -59,7 +60,7 @@ class Listing(cloud.Reply):
 
 def post(call: Call, body: Request, once: Once) -> Queued:
     """Queues a command."""
-    order = parse_order(body.command_type, body.metadata or {})
+    order = parse_order(body.command_type, body.metadata or {}, call.context.policy.extra_gcode)
     target = Target(body.printer_serial, body.printer_ip_address, body.printer_id)
     command = commands.queue(call.context, body.recipient_id, target, order, body.expires_at, once)
     return Queued(
@@ -73,7 +74,7 @@ def post(call: Call, body: Request, once: Once) -> Queued:
 def get(call: Call, query: Arguments) -> Listing:
     """Lists what is pending, and changes nothing; `claim` hands it out."""
     if not query.claim:
-        found = commands.pending(call.context, query.recipient_id, query.printer_serial, query.limit)
+        found = polling.pending(call.context, query.recipient_id, query.printer_serial, query.limit)
         return Listing(commands=[cloud_views.command(each) for each in found])
     call.context.require("commands.execute")
     holder = query.agent_id or query.recipient_id

@@ -4,7 +4,7 @@ from typing import Literal
 
 from printpipe.dialects import cloud
 from printpipe.domain.lifecycles import CommandStatus
-from printpipe.domain.values import Id, OptionalId, Text
+from printpipe.domain.values import Id, OptionalId, Text, Whole
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
 from printpipe.services import execution
@@ -21,7 +21,7 @@ class Request(cloud.Model):
     message: Text | None = None
     error_message: Text | None = None
     agent_id: Id | None = None
-    fence: int | None = None
+    fence: Whole | None = None
 
 
 def post(call: Call, body: Request) -> cloud_views.EndedCommand:

@@ -1,16 +1,20 @@
-"""POST /upload: takes in a print file, as multipart/form-data or from a URL in JSON."""
+"""POST /upload: takes in a print file, as multipart/form-data or from a URL; or opens a resumable upload for one."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, SecretStr
 
 from printpipe.dialects import cloud
 from printpipe.dialects.exchange import UploadedFile
 from printpipe.domain.errors import InvalidInput
 from printpipe.domain.ids import Once
-from printpipe.domain.records import Plate
-from printpipe.domain.values import Id, Name
+from printpipe.domain.print_files import UPLOAD_BYTES
+from printpipe.domain.values import Id, Md5, Name, Sha256
 from printpipe.endpoints.call import Call
-from printpipe.services import uploads
+from printpipe.endpoints.cloud_uploads import StoredFile, stored
+from printpipe.services import resumable_uploads, uploads
 from printpipe.services.files import FileTicket
+from printpipe.services.resumable_uploads import Announced, Opening
 from printpipe.services.uploads import Incoming, Purpose
 
 _UNSTATED = "application/octet-stream"
@@ -18,88 +22,87 @@ _UNSTATED = "application/octet-stream"
 
 
 class Request(cloud.Model):
-    """The body's fields; the file itself is a part of the form."""
+    """The body's fields; the file itself is a part of the form.
+
+    `size`, `fileName` and `contentType` are for a file of which neither the bytes nor a URL come with the request.
+    `encryptedData` is hidden from the digest that a repeated call is known by: a short secret could be guessed.
+    """
 
     recipient_id: Id
     product_id: Name
     gcode_url: str | None = Field(None, max_length=2048)
-    encrypted_data: str | None = None
+    encrypted_data: SecretStr | None = None
     unencrypted_data: str | None = None
+    size: int | None = Field(None, ge=1, le=UPLOAD_BYTES)
+    file_name: str | None = Field(None, max_length=1024)
+    content_type: str | None = Field(None, max_length=255)
+    sha256: Sha256 | None = None
+    md5: Md5 | None = None
 
 
-class Filament(cloud.Part):
-    """One filament that a plate uses."""
-
-    type: str | None
-    color: str | None
-    used_g: float | None
-
-
-class PlateView(cloud.Part):
-    """One printable plate; seconds and grams."""
-
-    index: int
-    estimated_seconds: int | None
-    layers: int | None
-    weight_g: float | None
-    filaments: list[Filament]
-
-
-class Reply(cloud.Reply):
+class Reply(StoredFile):
     """The stored file, with a token that fetches it once."""
 
+
+class Opened(cloud.Reply):
+    """A resumable upload: PUT the bytes to `uploadUrl`, then POST /upload/{fileId}/complete."""
+
+    status: Literal["uploading"] = "uploading"
     file_id: str
     product_id: str
     recipient_id: str
-    fetch_token: str
+    fetch_token: None = None
     expires_at: cloud.Time
     gcs_bucket: str
     gcs_path: str
-    job_id: str
     size: int
-    sha256: str
-    plates: list[PlateView]
+    sha256: str | None
+    upload_url: str
+    upload_method: Literal["PUT"] = "PUT"
+    upload_expires_at: cloud.Time
 
 
-def post(call: Call, body: Request, once: Once, file: UploadedFile | None) -> Reply:
-    """Stores the file with a held job of the same id."""
-    return _reply(_store(call, body, once, file))
+def post(call: Call, body: Request, once: Once, file: UploadedFile | None) -> Reply | Opened:
+    """Stores the file with a held job of the same id, or says where to put it."""
+    taken = _take(call, body, once, file)
+    return _opened(taken) if isinstance(taken, Opening) else stored(Reply, taken)
 
 
-def _store(call: Call, body: Request, once: Once, file: UploadedFile | None) -> FileTicket:
-    purpose = Purpose(body.recipient_id, body.product_id, body.encrypted_data, body.unencrypted_data)
+def _take(call: Call, body: Request, once: Once, file: UploadedFile | None) -> FileTicket | Opening:
+    purpose = Purpose(
+        recipient_id=body.recipient_id,
+        product_id=body.product_id,
+        encrypted_data=body.encrypted_data.get_secret_value() if body.encrypted_data is not None else None,
+        unencrypted_data=body.unencrypted_data,
+        sha256=body.sha256,
+        md5=body.md5,
+    )
     if file is not None and body.gcode_url:
         raise InvalidInput("Send either file or gcodeUrl, not both", field="gcodeUrl")
     if file is not None:
         incoming = Incoming(file.name, file.media_type or _UNSTATED, file.content)
         return uploads.store(call.context, purpose, incoming, once)
-    if not body.gcode_url:
-        raise InvalidInput("Send a file, or a gcodeUrl", field="file")
-    return uploads.store_from_url(call.context, purpose, body.gcode_url, once)
+    if body.gcode_url:
+        return uploads.store_from_url(call.context, purpose, body.gcode_url, once)
+    if body.size is None:
+        raise InvalidInput("Send a file, a gcodeUrl, or the size of a file to come", field="file")
+    if body.file_name is None:
+        raise InvalidInput("Send the fileName of the file to come", field="fileName")
+    announced = Announced(body.file_name, body.content_type or _UNSTATED, body.size)
+    return resumable_uploads.begin(call.context, purpose, announced, once)
 
 
-def _reply(ticket: FileTicket) -> Reply:
-    file = ticket.file
-    return Reply(
-        file_id=file.file_id,
-        product_id=file.product_id,
-        recipient_id=file.recipient_id,
-        fetch_token=ticket.token,
-        expires_at=ticket.expires_at,
-        gcs_bucket=file.gcs_bucket,
-        gcs_path=file.gcs_path,
-        job_id=file.file_id,
-        size=file.size,
-        sha256=file.sha256,
-        plates=[_plate(plate) for plate in file.plates],
-    )
-
-
-def _plate(plate: Plate) -> PlateView:
-    return PlateView(
-        index=plate.index,
-        estimated_seconds=plate.estimated_seconds,
-        layers=plate.layers,
-        weight_g=plate.weight_g,
-        filaments=[Filament(type=each.type, color=each.color, used_g=each.used_g) for each in plate.filament],
+def _opened(opening: Opening) -> Opened:
+    upload = opening.upload
+    return Opened(
+        file_id=upload.file_id,
+        product_id=upload.product_id,
+        recipient_id=upload.recipient_id,
+        expires_at=upload.expires_at,
+        gcs_bucket=upload.gcs_bucket,
+        gcs_path=upload.gcs_path,
+        size=upload.size,
+        sha256=upload.sha256,
+        upload_url=opening.url,
+        upload_expires_at=upload.expires_at,
     )

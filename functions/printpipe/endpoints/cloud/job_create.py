@@ -4,7 +4,7 @@ from pydantic import Field
 
 from printpipe.dialects import cloud
 from printpipe.domain.ids import Once
-from printpipe.domain.values import Id, Name, OptionalId
+from printpipe.domain.values import Id, Name, OptionalId, PlateIndex
 from printpipe.endpoints.call import Call
 from printpipe.services import files, prints
 from printpipe.services.commands import Target
@@ -16,7 +16,7 @@ class JobMetadata(cloud.Model):
 
     gcode_url: str | None = Field(None, max_length=2048)
     file_id: Id | None = None
-    plate_index: int | None = Field(None, ge=1, le=64)
+    plate_index: PlateIndex | None = None
 
 
 class Request(cloud.Model):

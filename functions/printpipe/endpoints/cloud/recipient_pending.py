@@ -1,4 +1,4 @@
-"""GET /recipients/{recipientId}/pending: what waits at a recipient; fetch tokens only for a valid key."""
+"""GET /recipients/{recipientId}/pending: what waits at a recipient; fetch tokens only for a key that may read files."""
 
 from printpipe.dialects import cloud
 from printpipe.domain.errors import NotFound
@@ -25,11 +25,10 @@ class Reply(cloud.Reply):
 
 
 def get(call: Call, path: Path) -> Reply:
-    """Lists; without a key every `fetchToken` is null."""
-    keyed = call.context.caller is not NOBODY
-    if keyed:
+    """Lists; without a key, or the scope `files.read`, every `fetchToken` is null."""
+    if call.context.caller is not NOBODY:
         call.context.recipient(path.recipient_id)
     elif call.context.directory.recipient(path.recipient_id) is None:
         raise NotFound("No such recipient", field="recipientId")
-    pending, skipped = cloud_views.waiting(files.waiting(call.context, path.recipient_id), with_tokens=keyed)
+    pending, skipped = cloud_views.waiting(call.context, files.waiting(call.context, path.recipient_id))
     return Reply(pending=pending, skipped=skipped, pending_files=pending, skipped_files=skipped)

@@ -1,0 +1,22 @@
+"""GET /api/v1/organizations: the operator sees all, others their own."""
+
+from printpipe.dialects import cloud
+from printpipe.endpoints.call import Call
+from printpipe.endpoints.cloud_admin_views import OfOrganization, OrganizationView
+from printpipe.services import organizations
+
+
+class Listing(cloud.Reply):
+    """A page, the newest first."""
+
+    organizations: list[OrganizationView]
+    next_cursor: str | None
+
+
+def get(call: Call, query: OfOrganization) -> Listing:
+    """All that the caller administers, or the one that is named."""
+    page = organizations.find(call.context, query.organization_id, query.slice)
+    return Listing(
+        organizations=[OrganizationView.model_validate(each.model_dump()) for each in page.items],
+        next_cursor=page.next_cursor,
+    )

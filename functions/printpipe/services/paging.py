@@ -1,0 +1,63 @@
+"""Long lists, a page at a time, the newest first: where a page ends is told to the caller as an opaque text."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from printpipe.domain.errors import InvalidInput
+from printpipe.domain.ports.documents import Document, Documents, Query
+from printpipe.domain.values import Id
+
+MAX_LIMIT = 200
+DEFAULT_LIMIT = 100
+
+After = tuple[datetime, str]
+"""Behind which document a page begins: when that was created, and its id."""
+
+_T = TypeVar("_T")
+_ID: TypeAdapter[str] = TypeAdapter(Id)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Which part of a list is asked for."""
+
+    limit: int = DEFAULT_LIMIT
+    cursor: str | None = None
+
+    @property
+    def after(self) -> After | None:
+        """Where it begins. Raises `InvalidInput` for a cursor that is none of ours."""
+        if self.cursor is None:
+            return None
+        try:
+            moment, name = json.loads(urlsafe_b64decode(self.cursor.encode("ascii")))
+            return datetime.fromtimestamp(moment / 1_000_000, UTC), _ID.validate_python(name)
+        except (ValueError, TypeError, OverflowError, OSError, RecursionError):
+            raise InvalidInput("The cursor is not one that a list gave", field="cursor") from None
+
+
+@dataclass(frozen=True)
+class Page(Generic[_T]):
+    """Part of a list; with `next_cursor` the next part begins."""
+
+    items: Sequence[_T]
+    next_cursor: str | None
+
+
+def read(documents: Documents, query: Query, wanted: Slice, parse: Callable[[Document], _T]) -> Page[_T]:
+    """The page that the query finds; its limit is one above what is wanted, which tells whether there is more."""
+    found = documents.query(query)
+    shown = found[: wanted.limit]
+    more = len(found) > wanted.limit
+    return Page([parse(each) for each in shown], _cursor(shown[-1]) if more else None)
+
+
+def _cursor(last: Document) -> str:
+    moment = round(last.data["createdAt"].timestamp() * 1_000_000)
+    return urlsafe_b64encode(json.dumps([moment, last.id]).encode()).decode()

@@ -1,0 +1,50 @@
+"""Recipients: the LAN sites of an organization."""
+
+from typing import Literal
+
+from printpipe.domain.errors import Conflict
+from printpipe.domain.ids import Once, new_id
+from printpipe.domain.records import Site
+from printpipe.services import audit, organizations, paging, queries, receipts
+from printpipe.services.context import Context
+from printpipe.services.paging import Page, Slice
+
+
+def create(
+    context: Context,
+    organization_id: str | None,
+    recipient_id: str | None,
+    name: str,
+    client: Literal["lan_client", "agent"],
+    once: Once,
+) -> Site:
+    """A new site, under the id that was chosen or a random one.
+
+    Raises `Conflict` where the id is taken, by whomever: all tenants share one space of ids.
+    """
+    tenant = organizations.administered(context, organization_id)
+    site = Site(
+        recipient_id=recipient_id or new_id(),
+        organization_id=tenant,
+        name=name,
+        client=client,
+        created_at=context.now(),
+    )
+    path = f"{context.collections.recipients}/{site.recipient_id}"
+    done = audit.entry(
+        context,
+        "recipient.created",
+        tenant,
+        subject=site.recipient_id,
+        recipient_id=site.recipient_id,
+        detail=f"{client}: {name}",
+    )
+    taken = Conflict("This id is taken", field="recipientId")
+    return receipts.create_once(context, tenant, once, path, site, done, taken=taken)
+
+
+def find(context: Context, organization_id: str | None, wanted: Slice) -> Page[Site]:
+    """An organization's sites."""
+    tenant = organizations.administered(context, organization_id)
+    query = queries.recipients_of_organization(context.collections, tenant, wanted.limit + 1, wanted.after)
+    return paging.read(context.documents, query, wanted, Site.of)

@@ -1,0 +1,234 @@
+"""Every operation of the API's document, with generated data that fit it and that do not: Schemathesis's checks hold.
+
+Quick on the embedded backend; `SOAK=1` on Google's emulators, with many more examples and the systematic ones.
+"""
+
+import base64
+import hashlib
+import json
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from schemathesis import Case, Response
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance
+
+from tests.backends import embedded, google
+from tests.cloud import Cloud, Site, running
+from tests.contract.wire_client import PICTURE
+from tests.counts import SOAK, count
+
+Known = Mapping[str, list[Any]]
+Tallies = Mapping[str, Counter[int]]
+"""By operation, how often it answered with each status."""
+
+EXAMPLES = 200
+MOST_COMMANDS = "1000"
+
+DOCUMENT = json.loads((Path(__file__).resolve().parents[2] / "functions/openapi.json").read_text())
+
+BEYOND_A_SCHEMA = {
+    "fileName": "needed where neither the bytes nor a URL come with the request",
+    "file": "the bytes must be a print file's",
+    "sha256": "must be the bytes' own",
+    "md5": "must be the bytes' own",
+    "gcodeUrl": "the host must be an allowed one",
+    "commandType": "any spelling of a word of the vocabulary",
+    "jobMetadata": "the file must have the plate",
+    "metadata": "what it must hold depends on the command's type",
+    "expiresAt": "lies ahead, by 24 hours at the most",
+    "recipientIds": "a LAN client's key is for exactly one",
+    "completedAt": "lies at hand",
+    "status": "limits in bytes, in depth and over all levels",
+    "statusData": "limits in bytes, in depth and over all levels",
+    "errorData": "limits in bytes, in depth and over all levels",
+    "printers": "each printer stands there once, and its data have limits in bytes",
+    "printerSerial": "a printer is named by its serial or by its address",
+    "recipientId": "may stand in the body or in the query",
+    "image": "must be a JPEG in base64",
+    "imageData": "must be a JPEG in base64",
+    "cameraImage": "must be a JPEG in base64",
+    "cursor": "must be one that a list gave",
+    "scopes": "no key can have a scope that is none, or that its maker lacks",
+}
+"""Fields for which data that fit the document may be refused with 400, and why: a schema cannot say it."""
+
+OPERATORS = {"POST /api/v1/organizations"}
+"""What an organization's own key cannot do."""
+
+VARIED = {
+    f"{method.upper()} {path}"
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+    if operation.keys() & {"parameters", "requestBody"}
+}
+"""The others take nothing that examples could differ in."""
+
+SHARED_PATHS = {
+    path
+    for path, methods in DOCUMENT["paths"].items()
+    if len({operation["x-function"] for operation in methods.values()}) > 1
+}
+
+
+def _has_whole_float(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_has_whole_float, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and value.is_integer()
+
+
+def _refuses_what_a_schema_cannot(case: Case[Any], answer: Response) -> bool:
+    if answer.status_code != 400:
+        return False
+    field = str(answer.json()["detail"]).partition(".")[0]
+    return field in BEYOND_A_SCHEMA or _has_whole_float(case.body)  # 5.0 is an integer to a schema, and none to us
+
+
+EXCUSES: Mapping[Any, Callable[[Case[Any], Response], bool]] = {
+    positive_data_acceptance: _refuses_what_a_schema_cannot,
+    # a function knows its own methods; that others share its path is the business of what stands in front of them
+    allow_header_conformance: lambda case, answer: case.operation.path in SHARED_PATHS,
+}
+"""When a check does not count."""
+
+CONFIG = SchemathesisConfig.from_dict(
+    {
+        "generation": {
+            "mode": "all",
+            "max-examples": count(EXAMPLES, quick=8),
+            "database": "none",
+            "deterministic": True,
+        },
+        "phases": {"coverage": {"enabled": SOAK}},
+        "checks": {
+            # 410 besides: a token is used once
+            "positive_data_acceptance": {"expected-statuses": ["2xx", "401", "403", "404", "409", "410"]}
+        },
+    }
+)
+schema = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG)
+
+
+@pytest.fixture(scope="module")
+def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Every function behind the gateway, on one backend."""
+    folder = tmp_path_factory.mktemp("schemathesis")
+    made: Any = google(request.getfixturevalue("emulators")) if SOAK else embedded(folder)
+    with made as backend, running(backend, folder, COMMAND_QUEUE_CAP=MOST_COMMANDS) as functions:
+        yield functions
+
+
+@pytest.fixture(scope="module")
+def site(cloud: Cloud) -> Site:
+    """The tenant whose key all calls carry."""
+    return cloud.new_site()
+
+
+@pytest.fixture(scope="module")
+def known(cloud: Cloud, site: Site) -> Known:
+    """By a field's name, values that lead somewhere."""
+    recipients = (site.agent_recipient, site.lan_recipient)
+    jobs = [cloud.upload(recipient, "PROD-56")["jobId"] for recipient in recipients]
+    uploads = [cloud.upload(recipient) for recipient in recipients]
+    files = [each["fileId"] for each in uploads]
+    picture = base64.b64encode(PICTURE).decode()
+    event = {"recipientId": site.lan_recipient, "printerSerial": "S", "eventType": "x", "eventStatus": "info"}
+    reported = [cloud.call("POST", "/api/printer-events/report", key=site.lan_key, json=event) for _ in range(4)]
+    keys = [_create(cloud, site, "keys", {"name": "another", "scopes": ["app"]}) for _ in range(2)]
+    members = [_create(cloud, site, "memberships", {"userId": f"user-{at}", "role": "viewer"}) for at in range(8)]
+    return {
+        "recipientId": list(recipients),
+        "organizationId": [site.organization],
+        "printerSerial": ["S"],
+        "commandId": [cloud.queue(site.lan_recipient, "pause", printerSerial="S") for _ in range(8)],
+        "commandType": ["pause", "resume", "home"],
+        "metadata": [{}],
+        "expiresAt": [(datetime.now(UTC) + timedelta(hours=1)).isoformat()],
+        "fileId": [*files, _begin_upload(cloud, site)],
+        "jobId": jobs,
+        "printJobId": files,
+        "productId": ["PROD-55"],
+        "fetchToken": [each["fetchToken"] for each in uploads],
+        "gcodeUrl": [f"https://storage.googleapis.com/{each['gcsBucket']}/{each['gcsPath']}" for each in uploads],
+        "keyId": [each["keyId"] for each in keys],
+        "membershipId": [each["membershipId"] for each in members],
+        "eventId": [answer.json()["eventId"] for answer in reported],
+        "scopes": [["commands.read"]],
+        "image": [picture],
+        "imageData": [picture],
+        "cameraImage": [picture],
+    }
+
+
+def _create(cloud: Cloud, site: Site, kind: str, body: Mapping[str, Any]) -> Any:
+    answer = cloud.call("POST", f"/api/v1/{kind}", key=site.organization_key, json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def _begin_upload(cloud: Cloud, site: Site) -> str:
+    """An upload that waits to be completed."""
+    content = b"G28\nG1 X1 Y2 E0.1\n"
+    told = {"fileName": "a.gcode", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    body = {"recipientId": site.lan_recipient, "productId": "PROD-57", **told}
+    opened = cloud.call("POST", "/upload", key=site.organization_key, json=body).json()
+    requests.put(opened["uploadUrl"], data=content, timeout=30).raise_for_status()
+    return str(opened["fileId"])
+
+
+@pytest.fixture(scope="module")
+def tallies() -> Tallies:
+    """What came of the calls so far."""
+    return defaultdict(Counter)
+
+
+@pytest.fixture(autouse=True)
+def _tried_in_earnest(request: pytest.FixtureRequest, tallies: Tallies) -> Iterator[None]:
+    """Checks afterwards that the operation was called as often as promised, and that calls also worked."""
+    yield
+    label = request.node.operation_label
+    tally = tallies[label]
+    assert tally.total() >= (count(EXAMPLES, quick=1) if label in VARIED else 1), tally
+    assert not SOAK or any(200 <= status < 300 for status in tally), tally
+
+
+@schema.parametrize()
+def test_an_operation_keeps_to_its_description(
+    case: Case[Any], cloud: Cloud, site: Site, known: Known, tallies: Tallies
+) -> None:
+    _lead_somewhere(case, known)
+    key = cloud.operator_key if case.operation.label in OPERATORS else site.organization_key
+    answer = case.call(base_url=cloud.base_url, headers={"X-API-Key": key}, timeout=30)
+    tallies[case.operation.label][answer.status_code] += 1
+    if answer.status_code in (404, 414) and "X-Request-Id" not in answer.headers:
+        return  # an address that the web server does not pass on to any function: too long, or with a line's end
+    excluded = [check for check, excuse in EXCUSES.items() if excuse(case, answer)]
+    case.validate_response(answer, excluded_checks=excluded)
+
+
+def _lead_somewhere(case: Case[Any], known: Known) -> None:
+    """In three of four cases that fit the document, values are such as exist; and nobody waits for long."""
+    body: Any = case.body
+    number = zlib.crc32(repr((case.path_parameters, case.query, body)).encode())
+    for values in (case.path_parameters, case.query, body):
+        if not isinstance(values, dict):
+            continue
+        if _is_positive(case) and number % 4:
+            if values is body:
+                values |= {name: None for name in ("recipientId", "printerSerial") if name not in values}
+            values |= {name: known[name][number % len(known[name])] for name in values.keys() & known}
+            if case.media_type == "multipart/form-data" and "image" in values:
+                values["image"] = PICTURE
+        if values.get("wait"):
+            values["wait"] = 0
+
+
+def _is_positive(case: Case[Any]) -> bool:
+    return case.meta is not None and case.meta.generation.mode.is_positive
