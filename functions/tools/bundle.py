@@ -16,6 +16,7 @@ import sys
 import zipfile
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from printpipe.runtime import catalog
@@ -83,16 +84,22 @@ def _file(root: Path, name: str) -> Path | None:
 
 def _imported(root: Path, name: str, file: Path) -> Iterator[str]:
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    for node in _statements(ast.parse(file.read_bytes(), str(file))):
+    for node in _imports(file.read_bytes(), str(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if _ours(alias.name))
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
             source = ".".join([*above, *([node.module] if node.module else [])])
             if _ours(source):
                 yield source
                 members = (f"{source}.{alias.name}" for alias in node.names)
                 yield from (member for member in members if _file(root, member))
+
+
+@cache
+def _imports(source: bytes, file: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """A module's import statements, inside functions too; most modules are in many bundles."""
+    return tuple(node for node in _statements(ast.parse(source, file)) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:

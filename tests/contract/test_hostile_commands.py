@@ -7,6 +7,8 @@ import pytest
 
 from tests.cloud import Cloud, Site
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 GCODE: dict[str, str] = {
     "two lines": "G28\nM112",
     "a carriage return": "G28\rM500",

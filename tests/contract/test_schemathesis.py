@@ -102,7 +102,7 @@ CONFIG = SchemathesisConfig.from_dict(
     {
         "generation": {
             "mode": "all",
-            "max-examples": count(EXAMPLES, quick=8),
+            "max-examples": count(EXAMPLES, quick=4),
             "database": "none",
             "deterministic": True,
         },

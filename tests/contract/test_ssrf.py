@@ -16,6 +16,8 @@ import pytest
 from local.ports import free_port
 from tests.cloud import Cloud, Site, running
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 ALLOWED = "files.example.org"
 
 

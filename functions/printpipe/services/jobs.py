@@ -96,12 +96,13 @@ def find_for_start(context: Context, recipient: Recipient, start: Start) -> Star
     """The job that an explicit start is about; None where it names only a file of the printer's site.
 
     Raises `NotFound` for a `jobId` or `fileId` of ours that is not there. A `printJobId` in the client's own note goes
-    before the file; it may be the client's own number, so one that is not ours is no error.
+    before the file while that job is open; it may be the client's own number, so one that is not ours is no error.
     """
     if start.job_id:
         return _stored(context, recipient, start.job_id)
     noted = context.documents.get(path(context, start.note.job_id)) if start.note and start.note.job_id else None
-    if noted is not None and noted.data["recipientId"] == recipient.id:
+    own = noted is not None and noted.data["recipientId"] == recipient.id
+    if noted is not None and own and (JOBS[JobStatus(noted.data["status"])] or not start.file_id):
         return Startable(Job.of(noted), noted.version)
     return of_file(context, recipient, start.file_id)[0] if start.file_id else None
 
