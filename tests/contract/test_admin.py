@@ -13,6 +13,8 @@ from printpipe.domain.scopes import OPERATOR_SCOPES, PURPOSES
 from printpipe.runtime.catalog import rows
 from tests.cloud import Cloud, Site
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 COLLECTIONS = ("organizations", "recipients", "api_keys", "memberships", "audit_log", "idempotency_keys")
 CREATIONS: Mapping[str, Mapping[str, Any]] = {
     "organizations": {"name": "New"},

@@ -143,7 +143,8 @@ def test_functions_that_do_not_answer_are_said() -> None:
 def test_make_hands_every_wish_on() -> None:
     wishes = ["URL=https://example.org", "ORGANIZATION=Work shop", "RECIPIENTS=hall:agent cellar"]
     wishes += ["KEYS=shop:admin web:app", "MEMBERS=sub:admin"]
-    shown = subprocess.run(["make", "-n", "bootstrap", *wishes], cwd=ROOT, capture_output=True, text=True, timeout=20)
+    command = ["make", "--no-print-directory", "-n", "bootstrap", *wishes]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
     asked = shlex.split(shown.stdout.partition("-m tools.bootstrap")[2].replace("\\\n", ""))
     assert asked == [
         *("--url", "https://example.org", "--organization", "Work shop"),

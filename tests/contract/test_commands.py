@@ -10,6 +10,8 @@ import requests
 
 from tests.cloud import Cloud, Site, running
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 SERIAL = "01P00A381200434"
 CAP = 3
 

@@ -16,6 +16,8 @@ from tests.cloud import Cloud, Site
 from tests.contract.test_billed_operations import call as billed_call
 from tests.pictures import GOOD, HOSTILE, PNG, padded
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 SERIAL = "01P00A381200434"
 ADDRESS = "192.168.1.100"
 REPORT = "/api/printer-events/report"

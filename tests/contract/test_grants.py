@@ -9,6 +9,8 @@ import pytest
 from printpipe.domain.ports.documents import Query, Where
 from tests.cloud import Cloud, Site
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 WAYS = ("listPendingJobs", "listRecipientFiles", "pending")
 
 

@@ -16,6 +16,8 @@ from printpipe.domain.ports.documents import Document, Query, Update, Where
 from tests.cloud import Cloud, Site, running
 from tests.counts import count
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 MEMORY = 1.0
 """Seconds that the short-lived instances remember keys."""
 

@@ -11,6 +11,8 @@ from local.sample_print import make_3mf
 from printpipe.domain.ports.documents import Delete, Update
 from tests.cloud import Cloud, Site
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 SERIAL = "01P00A381200434"
 PRODUCT = "PROD-55"
 RACERS = 6
