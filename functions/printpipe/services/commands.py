@@ -48,12 +48,8 @@ def queue(
     recipient = context.recipient(recipient_id)
     try:
         return _queue(context, recipient, target, order, expires_at, once)
-    except (
-        Conflict,
-        InvalidInput,
-        NotFound,
-        RateLimited,
-    ):  # what was accepted once is, though the queue be full by now
+    except (Conflict, InvalidInput, NotFound, RateLimited):
+        # What was accepted once is, though the queue be full by now, or the job started.
         if first := repeated(context, recipient, once):
             return first
         raise

@@ -118,8 +118,8 @@ def _end(context: Context, recipient: Recipient, told: Completion, once: Once, i
 def _job(context: Context, recipient: Recipient, told: Completion, identity: str) -> Document | None:
     """The job that the report is about: by its id, by this same report, or by what the printer was at."""
     if told.job_id:
-        named = context.documents.get(jobs.path(context, told.job_id))
-        if named is not None and named.data["recipientId"] == recipient.id:
+        named = jobs.find(context, recipient, told.job_id)
+        if named is not None:
             return named
     earlier = context.documents.get(events.path(context, identity))
     if earlier is not None:

@@ -39,10 +39,16 @@ def path(context: Context, job_id: str) -> str:
 
 def get(context: Context, recipient: Recipient, job_id: str) -> Document:
     """The job. Raises `NotFound` where it is not this recipient's."""
-    document = context.documents.get(path(context, job_id))
-    if document is None or document.data["recipientId"] != recipient.id:
+    document = find(context, recipient, job_id)
+    if document is None:
         raise NotFound("No such job", field="jobId")
     return document
+
+
+def find(context: Context, recipient: Recipient, job_id: str) -> Document | None:
+    """The recipient's job; None for a number that is not one of ours, for a client may have its own."""
+    document = context.documents.get(path(context, job_id))
+    return document if document is not None and document.data["recipientId"] == recipient.id else None
 
 
 def has_ended(context: Context, job_id: str) -> bool:
@@ -100,9 +106,8 @@ def find_for_start(context: Context, recipient: Recipient, start: Start) -> Star
     """
     if start.job_id:
         return _stored(context, recipient, start.job_id)
-    noted = context.documents.get(path(context, start.note.job_id)) if start.note and start.note.job_id else None
-    own = noted is not None and noted.data["recipientId"] == recipient.id
-    if noted is not None and own and (JOBS[JobStatus(noted.data["status"])] or not start.file_id):
+    noted = find(context, recipient, start.note.job_id) if start.note and start.note.job_id else None
+    if noted is not None and (JOBS[JobStatus(noted.data["status"])] or not start.file_id):
         return Startable(Job.of(noted), noted.version)
     return of_file(context, recipient, start.file_id)[0] if start.file_id else None
 

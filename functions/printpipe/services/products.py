@@ -69,11 +69,9 @@ def _recipient(context: Context, recipient_id: str) -> Recipient:
 
 
 def _job(context: Context, recipient: Recipient, job_id: str | None) -> Job | None:
-    """The recipient's job; None for a number that is not one of ours, for a client may have its own."""
-    document = context.documents.get(jobs.path(context, job_id)) if job_id else None
-    if document is None or document.data["recipientId"] != recipient.id:
-        return None
-    return Job.of(document)
+    """The job that the client names, where it names one of ours."""
+    document = jobs.find(context, recipient, job_id) if job_id else None
+    return Job.of(document) if document else None
 
 
 def _job_of_product(context: Context, recipient: Recipient, product_id: str) -> Job:
