@@ -18,6 +18,7 @@ from edge_agent.intake.pubsub import PubSubIntake
 from edge_agent.journal import Journal
 from edge_agent.logs import log
 from edge_agent.outbox import Outbox
+from edge_agent.reporters.heartbeat import Heartbeat
 from edge_agent.reporters.status import StatusReporter
 from edge_agent.server_time import ServerTime
 from edge_agent.steps import Observer, silent
@@ -51,6 +52,7 @@ def run(
         "delivery": Delivery(rooms).loop,
         "leases": leases.loop,
         "status": StatusReporter(drivers, rooms, changed).loop,
+        "heartbeat": Heartbeat(rooms).loop,
         "control": ControlIntake(rooms, inbox, only=config.pubsub is None).loop,
     }
     if config.pubsub is not None:

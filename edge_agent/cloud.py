@@ -121,6 +121,10 @@ class Cloud:
             raise CloudUnavailable("the answer to the status reports cannot be read")
         return results
 
+    def heartbeat(self, version: str) -> None:
+        """Say that the agent is there, and which version it is."""
+        self.report("/api/heartbeat", {"clientVersion": version}, "")
+
     def result(self, body: Mapping[str, Any], request_id: str) -> None:
         """POST one command's result."""
         self.report("/control/result", {**body, "agentId": self._agent_id}, request_id)

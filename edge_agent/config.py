@@ -52,6 +52,7 @@ class Timing(_Section):
     """Every interval and limit, in seconds; the defaults are for production."""
 
     reconcile: Seconds = 60
+    heartbeat: Seconds = 60
     pull_wait: Seconds = 20
     http_timeout: Seconds = 10
     retry_first: Seconds = 0.5

@@ -5,6 +5,7 @@ import itertools
 import random
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,9 @@ from local.faults import FaultPanel
 from local.json_log import emit
 
 THREADS = 8
+LONGEST_CALL = 310.0
+"""Seconds: more than any event function has."""
+
 FIRST_RETRY = 0.1
 LONGEST_RETRY = 10.0
 GIVE_UP_AFTER = 24 * 3600.0
@@ -24,27 +28,29 @@ REORDER_GAP = 0.1
 
 @dataclass(frozen=True)
 class Event:
-    """A CloudEvent for one function; `document` is the path below `documents/`."""
+    """A CloudEvent for one function; `document` is the path below `documents/` of the one that it is about."""
 
     function: str
     id: str
     type: str
     source: str
     time: str
-    document: str
+    document: str | None
     content_type: str
     body: bytes
 
     def headers(self) -> dict[str, str]:
         """The event in the binary mode of CloudEvents over HTTP."""
+        about = (
+            {} if self.document is None else {"ce-subject": f"documents/{self.document}", "ce-document": self.document}
+        )
         return {
             "ce-specversion": "1.0",
             "ce-id": self.id,
             "ce-type": self.type,
             "ce-source": self.source,
             "ce-time": self.time,
-            "ce-subject": f"documents/{self.document}",
-            "ce-document": self.document,
+            **about,
             "content-type": self.content_type,
         }
 
@@ -62,11 +68,14 @@ class Deliveries:
     def __init__(self, gateway_url: str, faults: FaultPanel) -> None:
         self._url = gateway_url
         self._faults = faults
-        self._http = urllib3.PoolManager(maxsize=THREADS, retries=False, timeout=urllib3.Timeout(connect=2, read=70))
+        self._http = urllib3.PoolManager(
+            maxsize=THREADS, retries=False, timeout=urllib3.Timeout(connect=2, read=LONGEST_CALL)
+        )
         self._wake = threading.Condition()
         self._due: list[tuple[float, int, _Attempt]] = []
         self._count = itertools.count()
         self._held: list[Event] = []
+        self._open: Counter[str] = Counter()
         self._closed = False
         self._threads = [
             threading.Thread(target=self._work, name=f"delivery-{number}", daemon=True) for number in range(THREADS)
@@ -81,6 +90,8 @@ class Deliveries:
             emit("trigger_dropped", function=event.function, eventId=event.id, document=event.document)
             return
         copies = [event] * (1 + faults.duplicates)
+        with self._wake:
+            self._open[event.function] += len(copies)
         if not faults.reorder:
             self._schedule(copies)
             return
@@ -93,6 +104,11 @@ class Deliveries:
             timer = threading.Timer(REORDER_WAIT, self._release_held)
             timer.daemon = True
             timer.start()
+
+    def busy(self, function: str) -> bool:
+        """Whether it has taken events for this function that are not delivered yet."""
+        with self._wake:
+            return self._open[function] > 0
 
     def close(self) -> None:
         """Ends the threads once they are done with what they are at; what is still due is lost."""
@@ -138,8 +154,10 @@ class Deliveries:
                 "ms": round((time.monotonic() - started) * 1000, 1),
             }
             if problem is None:
+                self._settle(attempt.event)
                 emit("trigger_delivered", **fields)
             elif time.monotonic() - attempt.since > GIVE_UP_AFTER:
+                self._settle(attempt.event)
                 emit("trigger_given_up", "ERROR", error=problem, **fields)
             else:
                 wait = min(LONGEST_RETRY, FIRST_RETRY * 2 ** (attempt.number - 1)) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, hides nothing
@@ -147,6 +165,10 @@ class Deliveries:
                 again = _Attempt(attempt.event, attempt.number + 1, attempt.since)
                 with self._wake:
                     self._push(time.monotonic() + wait, again)
+
+    def _settle(self, event: Event) -> None:
+        with self._wake:
+            self._open[event.function] -= 1
 
     def _deliver(self, event: Event) -> str | None:
         """What went wrong, or None."""

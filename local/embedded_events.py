@@ -3,7 +3,7 @@
 import base64
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +15,11 @@ from printpipe.runtime import catalog
 EVENT_TYPE = "google.cloud.firestore.document.v1."
 
 
-def events_of(change: Change, project: str) -> list[Event]:
-    """The events of one change, one for each function whose trigger it fits."""
+def events_of(change: Change, project: str, rows: Iterable[catalog.Row]) -> list[Event]:
+    """The events of one change, one for each of these functions whose trigger it fits."""
+    called = [(row.name, kind) for row in rows if row.trigger and (kind := _told(row.trigger, change))]
+    if not called:
+        return []
     database = f"projects/{project}/databases/(default)"
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     body = {
@@ -25,27 +28,28 @@ def events_of(change: Change, project: str) -> list[Event]:
     }
     return [
         Event(
-            function=row.name,
+            function=function,
             id=str(uuid.uuid4()),
-            type=row.trigger.firestore,
+            type=kind,
             source=f"//firestore.googleapis.com/{database}",
             time=now,
             document=change.path,
             content_type="application/json",
             body=json.dumps(body, ensure_ascii=False).encode(),
         )
-        for row in catalog.rows().values()
-        if row.trigger and _fits(row.trigger, change)
+        for function, kind in called
     ]
 
 
-def _fits(trigger: catalog.Trigger, change: Change) -> bool:
-    if trigger.firestore not in (EVENT_TYPE + change.kind, EVENT_TYPE + "written"):
-        return False
+def _told(trigger: catalog.Trigger, change: Change) -> str | None:
+    """The event type under which the trigger is told of the change, if it is."""
+    if trigger.document is None or trigger.firestore not in (EVENT_TYPE + change.kind, EVENT_TYPE + "written"):
+        return None
     pattern, path = trigger.document.split("/"), change.path.split("/")
-    return len(pattern) == len(path) and all(
+    fits = len(pattern) == len(path) and all(
         part.startswith("{") or part == name for part, name in zip(pattern, path, strict=True)
     )
+    return trigger.firestore if fits else None
 
 
 def _document(document: Document | None, database: str, now: str) -> dict[str, Any]:
@@ -84,11 +88,11 @@ def _value(value: Any) -> dict[str, Any]:
     raise TypeError(f"no Firestore value: {type(value).__name__}")
 
 
-def watcher(offer: Callable[[Event], None], project: str) -> Callable[[Change], None]:
+def watcher(offer: Callable[[Event], None], project: str, rows: Collection[catalog.Row]) -> Callable[[Change], None]:
     """What to give to the document store's `watch`."""
 
     def tell(change: Change) -> None:
-        for event in events_of(change, project):
+        for event in events_of(change, project, rows):
             offer(event)
 
     return tell

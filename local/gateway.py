@@ -2,7 +2,7 @@
 
 Each function is served by functions-framework, as in production, at the path of its catalog row and, as its own URL
 would serve it, below `/<function-name>/`. On the embedded backend the gateway also serves the signed file URLs and
-delivers the document store's events to the triggers.
+delivers the document store's events and the schedules' ticks to the triggers.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from local.embedded_events import watcher
 from local.fault_switches import FaultSwitches
 from local.faults import FaultPanel
 from local.json_log import emit
+from local.schedules import Ticker
 from local.signed_files import SignedFiles
 from local.wsgi import answer_json
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
@@ -73,12 +74,15 @@ class Gateway:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serves one request."""
         started = time.monotonic()
+        path = environ.get("PATH_INFO") or "/"
         name, route, application = self._find(environ)
         outcome: dict[str, str] = {}
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
             outcome["status"] = status[:3]
             outcome.update((key.lower(), value) for key, value in headers if key.lower() == "x-request-id")
+            if outcome["status"] == "405":
+                headers = self._allowing_all(path, headers)
             return start_response(status, headers, exc_info)
 
         def note() -> None:
@@ -94,6 +98,12 @@ class Gateway:
 
         return _Noted(application(environ, start), note)
 
+    def _allowing_all(self, path: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The headers of a 405 with every method of the path: one function knows its own alone."""
+        methods = sorted({*self._paths.allowed_methods(path)} - {"HEAD"})
+        allow = [("Allow", ", ".join(methods))]
+        return [*(each for each in headers if each[0].lower() != "allow"), *allow] if methods else headers
+
     def _find(self, environ: "WSGIEnvironment") -> tuple[str | None, str | None, "WSGIApplication"]:
         """The function's name, the path to log (a template: paths and queries can hold secrets), the application."""
         path = environ.get("PATH_INFO") or "/"
@@ -106,7 +116,7 @@ class Gateway:
         try:
             name = str(self._paths.match(path, method=environ["REQUEST_METHOD"])[0])
         except MethodNotAllowed as other:
-            name = str(self._paths.match(path, method=next(iter(other.valid_methods or ())))[0])
+            name = str(self._paths.match(path, method=min(other.valid_methods or ()))[0])
         except NotFound:
             return None, None, _not_found
         return name, self._templates[name], self._functions[name]
@@ -179,7 +189,9 @@ def load(base_url: str) -> "WSGIApplication":
     if isinstance(documents, MeteredDocuments) and isinstance(documents.store, EmbeddedDocuments):
         faults = FaultPanel()
         deliveries = Deliveries(base_url, faults)
-        documents.store.watch(watcher(deliveries.offer, process().settings.project or "local"))
+        project, rows = process().settings.project or "local", catalog.rows().values()
+        documents.store.watch(watcher(deliveries.offer, project, rows))
+        Ticker(rows, deliveries, project).start()
         extra["_relay"] = FaultSwitches(faults)
     return Gateway(load_functions(), extra)
 

@@ -32,6 +32,7 @@ class Identity(BaseModel):
     organization_id: str
     operator_key: str = Field(repr=False)
     fetch_token_secret: str = Field(repr=False)
+    jwt_secret: str = Field(repr=False)
     agent: Client
     lan_client: Client
 
@@ -42,6 +43,7 @@ class Identity(BaseModel):
             organization_id=f"org-{secrets.token_hex(4)}",
             operator_key=_key(),
             fetch_token_secret=_key(),
+            jwt_secret=_key(),
             agent=Client(recipient_id=f"site-{secrets.token_hex(4)}"),
             lan_client=Client(recipient_id=f"lan-{secrets.token_hex(4)}"),
         )

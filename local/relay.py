@@ -1,14 +1,15 @@
-"""What Eventarc and Pub/Sub do between the emulators and the parts: `python -m local.relay`.
+"""What Eventarc, Cloud Scheduler and Pub/Sub do between the emulators and the parts: `python -m local.relay`.
 
 Takes the Firestore emulator's trigger events, acknowledges them at once, mends them and delivers them to the gateway;
-passes the agents' Pub/Sub calls on as production would answer them; and has the switches for faults at `/faults`.
+delivers the schedules' ticks; passes the agents' Pub/Sub calls on as production would answer them; and has the
+switches for faults at `/faults`.
 """
 
 import argparse
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,7 @@ from local.deliveries import Deliveries
 from local.faults import FaultPanel
 from local.firestore_events import mend
 from local.json_log import emit
+from local.schedules import Ticker
 from local.subscriptions import Answer, Subscriptions
 from printpipe.runtime import catalog
 
@@ -35,12 +37,12 @@ class RelayServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, project: str, gateway_url: str, pubsub: str) -> None:
+    def __init__(self, port: int, project: str, gateway_url: str, pubsub: str, rows: Collection[catalog.Row]) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.faults = FaultPanel()
         self.deliveries = Deliveries(gateway_url, self.faults)
         self.subscriptions = Subscriptions(pubsub, self.faults)
-        self.functions = {row.name for row in triggers()}
+        self.functions = {row.name for row in rows if row.trigger and row.trigger.firestore}
         self.events_prefix = f"/functions/projects/{project}/triggers/"
 
     @property
@@ -110,16 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
         """No access log: what matters is logged by event."""
 
 
-def triggers() -> list[catalog.Row]:
-    """The rows that an event of the document store calls."""
-    return [row for row in catalog.rows().values() if row.trigger]
-
-
-def register(emulator: str, project: str) -> None:
-    """Tells the Firestore emulator which events we want. Raises RuntimeError where it refuses or never answers."""
+def register(emulator: str, project: str, rows: Iterable[catalog.Row]) -> None:
+    """Tells the Firestore emulator which events these want. Raises RuntimeError where it refuses or never answers."""
     http = urllib3.PoolManager(retries=False, timeout=2)
-    for row in triggers():
-        assert row.trigger
+    for row in rows:
+        if row.trigger is None or row.trigger.firestore is None:
+            continue
         body: Mapping[str, Any] = {
             "eventType": row.trigger.firestore,
             "database": DATABASE,
@@ -150,7 +148,9 @@ def main() -> None:
     parser.add_argument("--firestore", required=True, help="host:port of the emulator")
     parser.add_argument("--pubsub", required=True, help="host:port of the emulator")
     options = parser.parse_args()
-    server = RelayServer(options.port, options.project, options.gateway, options.pubsub)
+    rows = catalog.rows().values()
+    server = RelayServer(options.port, options.project, options.gateway, options.pubsub, rows)
+    ticker = Ticker(rows, server.deliveries, options.project)
     stopping = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -159,9 +159,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=server.serve_forever, name="relay", daemon=True).start()
-    register(options.firestore, options.project)
+    register(options.firestore, options.project, rows)
+    ticker.start()
     emit("relay_ready", url=server.url)
     stopping.wait()
+    ticker.close()
     server.deliveries.close()
 
 

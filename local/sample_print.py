@@ -6,6 +6,7 @@ The same arguments give the same bytes, so that a hash in a test or a time line 
 import hashlib
 import io
 import math
+import re
 import struct
 import zipfile
 import zlib
@@ -46,6 +47,25 @@ _MATERIALS = {
 }
 
 
+_MODEL_IDS = {"P1S": "C12", "X1C": "BL-P001"}
+"""The maker's ids of the printers that are sliced for."""
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What is sliced for every plate: `seconds` is the estimated time, `model` a printer's name."""
+
+    layers: int
+    seconds: int
+    filament: str
+    color: str
+    model: str
+
+    @property
+    def material(self) -> _Material:
+        return _MATERIALS[self.filament]
+
+
 @dataclass(frozen=True)
 class _Plate:
     """One sliced plate."""
@@ -56,20 +76,34 @@ class _Plate:
     length: float
 
 
-def make_3mf(title: str, layers: int = 12, seconds: int = 600, plates: int = 1, filament: str = "PLA") -> bytes:
+def make_3mf(
+    title: str,
+    layers: int = 12,
+    seconds: int = 600,
+    plates: int = 1,
+    filament: str = "PLA",
+    color: str = _COLOUR,
+    model: str = "P1S",
+) -> bytes:
     """Return a sliced 3MF of a cube.
 
-    `layers` and `seconds` (total estimated time) are what every plate's header says; `filament` is PLA, PETG or ABS.
-    Raises ValueError for a count below one or an unknown filament.
+    `layers` and `seconds` (total estimated time) are what every plate's header says; `filament` is PLA, PETG or ABS,
+    `color` is #RRGGBB, and `model` is the printer that is sliced for, P1S or X1C.
+    Raises ValueError for a count below one, an unknown filament or model, and what is no colour.
     """
     if min(layers, seconds, plates) < 1:
         raise ValueError("layers, seconds and plates are at least 1")
     if filament not in _MATERIALS:
         raise ValueError(f"unknown filament {filament!r}, known: {', '.join(_MATERIALS)}")
-    sliced = [_slice(index, layers, seconds, filament) for index in range(1, plates + 1)]
+    if model not in _MODEL_IDS:
+        raise ValueError(f"unknown model {model!r}, known: {', '.join(_MODEL_IDS)}")
+    if not re.fullmatch("#[0-9A-Fa-f]{6}", color):
+        raise ValueError("color is #RRGGBB")
+    settings = _Settings(layers, seconds, filament, color, model)
+    sliced = [_slice(index, settings) for index in range(1, plates + 1)]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as target:
-        for name, content in _members(title, layers, seconds, filament, sliced):
+        for name, content in _members(title, settings, sliced):
             entry = zipfile.ZipInfo(name, _ZIP_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
@@ -77,21 +111,21 @@ def make_3mf(title: str, layers: int = 12, seconds: int = 600, plates: int = 1, 
     return archive.getvalue()
 
 
-def _members(title: str, layers: int, seconds: int, filament: str, plates: list[_Plate]) -> Iterator[tuple[str, bytes]]:
+def _members(title: str, settings: _Settings, plates: list[_Plate]) -> Iterator[tuple[str, bytes]]:
     yield "[Content_Types].xml", _CONTENT_TYPES.encode()
     yield "_rels/.rels", _RELATIONS.encode()
-    yield "3D/3dmodel.model", _model(title, layers * LAYER_HEIGHT, len(plates)).encode()
+    yield "3D/3dmodel.model", _model(title, settings.layers * LAYER_HEIGHT, len(plates)).encode()
     for plate in plates:
         yield f"Metadata/plate_{plate.index}.gcode", plate.gcode
         digest = hashlib.md5(plate.gcode, usedforsecurity=False).hexdigest().upper()
         yield f"Metadata/plate_{plate.index}.gcode.md5", digest.encode()
         yield f"Metadata/plate_{plate.index}.png", thumbnail()
-    yield "Metadata/slice_info.config", _slice_info(seconds, filament, plates).encode()
+    yield "Metadata/slice_info.config", _slice_info(settings, plates).encode()
     yield "Metadata/model_settings.config", _model_settings(title, plates).encode()
 
 
-def _slice(index: int, layers: int, seconds: int, filament: str) -> _Plate:
-    material = _MATERIALS[filament]
+def _slice(index: int, settings: _Settings) -> _Plate:
+    layers, seconds, material = settings.layers, settings.seconds, settings.material
     body: list[str] = []
     millimetres = 0.0
     for layer in range(1, layers + 1):
@@ -127,9 +161,9 @@ def _slice(index: int, layers: int, seconds: int, filament: str) -> _Plate:
         "",
         "; CONFIG_BLOCK_START",
         "; curr_bed_type = Textured PEI Plate",
-        f"; filament_colour = {_COLOUR}",
+        f"; filament_colour = {settings.color}",
         f"; filament_ids = {material.profile}",
-        f"; filament_type = {filament}",
+        f"; filament_type = {settings.filament}",
         f"; layer_height = {LAYER_HEIGHT}",
         "; nozzle_diameter = 0.4",
         f"; nozzle_temperature = {material.nozzle}",
@@ -247,20 +281,20 @@ def _model(title: str, height: float, plates: int) -> str:
     )
 
 
-def _slice_info(seconds: int, filament: str, plates: list[_Plate]) -> str:
+def _slice_info(settings: _Settings, plates: list[_Plate]) -> str:
     blocks = "\n".join(
         "  <plate>\n"
         f'    <metadata key="index" value="{plate.index}"/>\n'
-        '    <metadata key="printer_model_id" value="C12"/>\n'
+        f'    <metadata key="printer_model_id" value="{_MODEL_IDS[settings.model]}"/>\n'
         '    <metadata key="nozzle_diameters" value="0.4"/>\n'
         '    <metadata key="timelapse_type" value="0"/>\n'
-        f'    <metadata key="prediction" value="{seconds}"/>\n'
+        f'    <metadata key="prediction" value="{settings.seconds}"/>\n'
         f'    <metadata key="weight" value="{plate.weight:.2f}"/>\n'
         '    <metadata key="outside" value="false"/>\n'
         '    <metadata key="support_used" value="false"/>\n'
         '    <metadata key="label_object_enabled" value="false"/>\n'
-        f'    <filament id="1" tray_info_idx="{_MATERIALS[filament].profile}" type="{filament}" color="{_COLOUR}"'
-        f' used_m="{plate.length / 1000:.2f}" used_g="{plate.weight:.2f}"/>\n'
+        f'    <filament id="1" tray_info_idx="{settings.material.profile}" type="{settings.filament}"'
+        f' color="{settings.color}" used_m="{plate.length / 1000:.2f}" used_g="{plate.weight:.2f}"/>\n'
         "  </plate>"
         for plate in plates
     )

@@ -18,6 +18,7 @@ from local.emulators import EmulatorFailed, Emulators, EmulatorSet, Missing, env
 from local.identity import Identity, write_secret
 from local.platforms import open_platform
 from local.ports import free_port
+from local.schedules import fire
 from local.seeding import create_bucket, create_subscriptions, seed_tenant, subscription
 from printpipe.domain.ports.platform import Platform
 
@@ -56,6 +57,7 @@ class Stack:
         keep: bool = False,
         speed: float = 60.0,
         models: Sequence[str] = MODELS,
+        filaments: Mapping[int, Mapping[str, Any]] | None = None,
         settings: Mapping[str, str] | None = None,
         timing: Mapping[str, float] | None = None,
         with_agent: bool = True,
@@ -63,6 +65,8 @@ class Stack:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Port 0 takes a free one; `speed` is the printers' time against real time.
+
+        `filaments` is what they have loaded, by their place in `models`: see the simulator's `Filaments.parse`.
 
         `settings` are further variables for the functions' environment, `timing` further knobs of the agent, in
         seconds. `emulators` are those to use; they are looked for where None. `say` gets a line where something about
@@ -74,6 +78,7 @@ class Stack:
         self._keep = keep
         self._speed = speed
         self._models = models
+        self._filaments = filaments
         self._settings = dict(settings or {})
         self._timing = {"status_printing": 1.0, **(timing or {})}
         self._with_agent = with_agent
@@ -129,6 +134,7 @@ class Stack:
             "KMS_KEY_PATH": KMS_KEY,
             "API_KEYS_PRINTER_STATUS": self.identity.operator_key,
             "FETCH_TOKEN_SECRET": self.identity.fetch_token_secret,
+            "JWT_SECRET": self.identity.jwt_secret,
             "PUBLIC_BASE_URL": self.base_url,
             **environment_of(self._hosts),
             **self._settings,
@@ -273,6 +279,8 @@ class Stack:
     def _begin_simulator(self) -> Child:
         options = ["--printers", str(len(self._models)), "--models", ",".join(self._models)]
         options += ["--speed", str(self._speed), "--state-dir", str(self.data / "simulator")]
+        if self._filaments is not None:
+            options += ["--filaments", json.dumps(self._filaments)]
         paths = {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}", "PYTHONUNBUFFERED": "1"}
         self._children["simulator"] = Child("simulator", "local.simulator", options, self.logs, paths)
         return self._children["simulator"]
@@ -341,6 +349,16 @@ class Stack:
         url = f"{self.simulator_url}/printers/{serial}"
         state: dict[str, Any] = urllib3.request("GET", url, timeout=5, retries=False).json()
         return state
+
+    def fire(self, function: str) -> None:
+        """Gives a scheduled function a tick now, and returns once it has answered. Raises StackError where it failed.
+
+        Ticks by the clock go on.
+        """
+        try:
+            fire(self.base_url, function)
+        except (RuntimeError, urllib3.exceptions.HTTPError) as error:
+            raise StackError(str(error)) from error
 
     def describe(self) -> dict[str, Any]:
         """What `stack.json` holds."""

@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jwt
 import requests
 
 from local.ports import free_port
 from local.sample_print import make_3mf
+from local.schedules import fire
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Create, Document, Query, Where, Write
 from printpipe.domain.records import Command
@@ -88,21 +90,32 @@ class Gateway:
 class Cloud:
     """Every function on one port."""
 
-    def __init__(self, base_url: str, backend: Backend, operator_key: str, gateway: Gateway) -> None:
+    def __init__(self, base_url: str, backend: Backend, operator_key: str, gateway: Gateway, token_secret: str) -> None:
         self.base_url, self.backend, self.operator_key = base_url, backend, operator_key
+        self._token_secret = token_secret
         self.log, self._gateway = gateway.log, gateway
         self._local = requests.Session()
         self._local.trust_env = False
         adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=80)
         self._local.mount("http://", adapter)
 
-    def call(self, method: str, path: str, *, key: str | None = None, **options: Any) -> requests.Response:
-        """One request; `key` goes into `X-API-Key`."""
+    def call(
+        self, method: str, path: str, *, key: str | None = None, token: str | None = None, **options: Any
+    ) -> requests.Response:
+        """One request; `key` goes into `X-API-Key`, `token` into `Authorization`."""
         headers = dict(options.pop("headers", None) or {})
         if key is not None:
             headers["X-API-Key"] = key
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
         timeout = options.pop("timeout", 60)
         return self._local.request(method, f"{self.base_url}{path}", headers=headers, timeout=timeout, **options)
+
+    def token(self, organization: str | None, role: str | None = "operator", user: str = "user-1", **more: Any) -> str:
+        """A bearer token of a user, good for ten minutes; None leaves a claim out."""
+        claims = {"userId": user, "organizationId": organization, "role": role, "exp": int(time.time()) + 600, **more}
+        given = {name: claim for name, claim in claims.items() if claim is not None}
+        return jwt.encode(given, self._token_secret, algorithm="HS256")
 
     def upload(
         self,
@@ -138,6 +151,13 @@ class Cloud:
     def redeliver(self, command_id: str) -> None:
         """Publishes a command's message again, as its trigger does."""
         publish_command(self.backend.bus, Command.of(self.document(f"printer_commands/{command_id}")))
+
+    def fire(self, function: str) -> None:
+        """Gives a scheduled function a tick, and returns once it has answered. AssertionError where it failed."""
+        try:
+            fire(self.base_url, function)
+        except RuntimeError as error:
+            raise AssertionError(str(error)) from error
 
     @contextmanager
     def outage(self) -> Iterator[None]:
@@ -214,6 +234,7 @@ def _key(key: str, organization: str, recipients: list[str] | None, scopes: list
 @contextmanager
 def running(backend: Backend, folder: Path, **settings: str) -> Iterator[Cloud]:
     """The gateway in a process of its own, over this backend."""
+    token_secret = secrets.token_urlsafe(32)
     operator_key, port, log = secrets.token_urlsafe(24), free_port(), folder / "gateway.log"
     backend.create_topic(TOPIC)
     environment = {
@@ -222,6 +243,7 @@ def running(backend: Backend, folder: Path, **settings: str) -> Iterator[Cloud]:
         **backend.environment,
         "API_KEYS_PRINTER_STATUS": operator_key,
         "FETCH_TOKEN_SECRET": secrets.token_urlsafe(32),
+        "JWT_SECRET": token_secret,
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
         "FIRESTORE_INDEXES": str(ROOT / "firestore.indexes.json"),
         **settings,
@@ -229,6 +251,6 @@ def running(backend: Backend, folder: Path, **settings: str) -> Iterator[Cloud]:
     gateway = Gateway(environment, port, log)
     try:
         gateway.start()
-        yield Cloud(f"http://127.0.0.1:{port}", backend, operator_key, gateway)
+        yield Cloud(f"http://127.0.0.1:{port}", backend, operator_key, gateway, token_secret)
     finally:
         gateway.stop()

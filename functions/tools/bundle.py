@@ -45,12 +45,15 @@ class Bundle:
 
 def choices(row: catalog.Row) -> Mapping[str, bool]:
     """The modules that `runtime` imports late or by a name that it makes, and whether this row has it do so."""
+    faces = row.faces if row.http else ()
     return {
-        row.handler_module: True,
-        f"{PACKAGE}.dialects.{row.dialect}": row.dialect is not None,
+        **({row.handler_module: True} if row.trigger else {}),
+        **{module: True for face in faces for module in (face.module, f"{PACKAGE}.dialects.{face.dialect}")},
         f"{PACKAGE}.runtime.http": row.http is not None,
         f"{PACKAGE}.runtime.events": row.trigger is not None,
         f"{PACKAGE}.adapters.remote": "files" in row.uses,
+        f"{PACKAGE}.services.tokens": any(face.auth == "jwt" for face in faces),
+        f"{PACKAGE}.adapters.web_keys": any(face.auth == "jwt" for face in faces),
         f"{PACKAGE}.adapters.google.secrets": row.auth in ("key", "optional"),
         **{f"{PACKAGE}.adapters.google.{port}": port in row.uses for port in PORTS},
     }

@@ -44,6 +44,7 @@ class Examples:
 
     def __init__(self, table: Mapping[str, Any], definitions: Mapping[str, Schema]) -> None:
         self._fields: Mapping[str, Any] = table["fields"]
+        self._parameters: Mapping[str, Mapping[str, Any]] = table["parameters"]
         self._requests: Mapping[str, Any] = table["requests"]
         self._answers: Mapping[str, Any] = table["answers"]
         self._definitions = definitions
@@ -60,9 +61,10 @@ class Examples:
         better = {**self._answers.get(operation, {}), **self._answers.get(f"{operation}_{status}", {})}
         return {name: better.get(name, each) for name, each in value.items()}
 
-    def parameter(self, name: str, schema: Schema) -> Any:
-        """A value for a parameter."""
-        return self._value(schema, name, whole=False)
+    def parameter(self, operation: str, name: str, schema: Schema) -> Any:
+        """A value for a parameter: the file's for operations that are called so, or that of the field's name."""
+        own = next((each for prefix, each in self._parameters.items() if operation.startswith(prefix)), {})
+        return own[name] if name in own else self._value(schema, name, whole=False)
 
     def _value(self, schema: Schema, name: str, *, whole: bool) -> Any:
         while "$ref" in schema:

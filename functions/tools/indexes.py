@@ -33,10 +33,10 @@ PROMISED = (
 )
 """Indexes that clients of the store itself rely on, whether our own queries need them or not."""
 
-EXPIRING = {"idempotency_keys": "expiresAt"}
+EXPIRING = {"idempotency_keys": "expiresAt", "printer_status_updates": "expiresAt"}
 """The field of a collection whose time, once past, lets Firestore remove the document."""
 
-OPAQUE_TEXTS = frozenset({"encrypted_data", "unencrypted_data", "sealed", "upload_url"})
+OPAQUE_TEXTS = frozenset({"access_code", "encrypted_data", "unencrypted_data", "sealed", "upload_url"})
 """Long or encrypted texts, by which nobody could look for anything."""
 
 _SAMPLES: Mapping[Any, Sequence[Any]] = {

@@ -9,6 +9,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from tools.examples import ERRORS, REQUEST_ID, Examples, load
 
 FILE = Path("openapi.json")
 _REFERENCE = "#/components/schemas/"
+_RESPONSES = "#/components/responses/"
 _MODULE = re.compile(r"printpipe\.(?:endpoints|dialects)\.([a-z_.]+)\.(?=[A-Z])")
 _BINARY = {"type": "string", "format": "binary"}
 _RETRY = {"Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 0}}}
@@ -32,17 +34,37 @@ _HEADERS_OF: Mapping[str, Mapping[str, Any]] = {
 }
 
 Json = dict[str, Any]
-_Applies = Callable[[catalog.Row, Operation, str], bool]
 
-_CAUSES: Mapping[str, _Applies] = {
-    "invalid_input": lambda row, operation, method: bool(_models(operation)) or operation.repeatable,
-    "unauthenticated": lambda row, operation, method: row.auth in ("key", "optional"),
-    "forbidden": lambda row, operation, method: row.auth in ("key", "optional"),
-    "not_found": lambda row, operation, method: operation.path is not None or bool(row.uses),
-    "method_not_allowed": lambda row, operation, method: True,
-    "conflict": lambda row, operation, method: method != "GET" and bool(row.uses),
-    "gone": lambda row, operation, method: "files" in row.uses,
-    "too_large": lambda row, operation, method: operation.body is not None or bool(operation.parts),
+
+@dataclass(frozen=True)
+class _Offer:
+    """A method of a function, as one of its faces offers it."""
+
+    row: catalog.Row
+    face: catalog.Face
+    method: str
+    operation: Operation
+
+    @property
+    def identifier(self) -> str:
+        """The operation's name."""
+        return f"{self.face.name.replace('-', '_')}_{self.method.lower()}"
+
+    @property
+    def keyed(self) -> bool:
+        """Whether a credential shows more, or is needed."""
+        return self.face.auth in ("key", "jwt", "optional")
+
+
+_CAUSES: Mapping[str, Callable[[_Offer], bool]] = {
+    "invalid_input": lambda each: bool(_models(each.operation)) or each.operation.repeatable,
+    "unauthenticated": lambda each: each.keyed,
+    "forbidden": lambda each: each.keyed,
+    "not_found": lambda each: each.operation.path is not None or bool(each.row.uses),
+    "method_not_allowed": lambda each: True,
+    "conflict": lambda each: each.method != "GET" and bool(each.row.uses),
+    "gone": lambda each: "files" in each.row.uses,
+    "too_large": lambda each: each.operation.body is not None or bool(each.operation.parts),
 }
 """When an operation may answer with an error of this code; others wherever it uses anything."""
 
@@ -86,40 +108,42 @@ class _Schemas:
 def document(root: Path = catalog.ROOT) -> Json:
     """The document. Raises `TypeError` where an endpoint does not serve its row."""
     offered = [
-        (row, method, operation)
+        _Offer(row, face, method, operation)
         for row in catalog.rows(root).values()
         if row.http
-        for method, operation in operations(row).items()
+        for face in row.faces
+        for method, operation in operations(row, face).items()
     ]
-    dialects = {str(row.dialect): import_module(f"printpipe.dialects.{row.dialect}") for row, *_ in offered}
+    dialects = {each.face.dialect: import_module(f"printpipe.dialects.{each.face.dialect}") for each in offered}
     failures = {name: module.Failure for name, module in dialects.items()}
     written: dict[type[BaseModel], JsonSchemaMode] = dict.fromkeys(failures.values(), "serialization")
-    for *_, operation in offered:
-        written |= dict.fromkeys(_models(operation), "validation")
-        written |= {reply: "serialization" for reply in operation.replies if issubclass(reply, BaseModel)}
+    for each in offered:
+        written |= dict.fromkeys(_models(each.operation), "validation")
+        written |= {reply: "serialization" for reply in each.operation.replies if issubclass(reply, BaseModel)}
     schemas = _Schemas(written)
     examples = load(root, schemas.definitions)
-
-    paths: defaultdict[str, Json] = defaultdict(dict)
-    schemes: Json = {}
-    for row, method, operation in offered:
-        assert row.http is not None
-        dialect = dialects[str(row.dialect)]
-        schemes |= dialect.CREDENTIALS if row.auth in ("key", "optional") else {}
-        answers = _replies(_identifier(row, method), operation, schemas, examples)
-        failed = {
-            str(status): {"$ref": f"#/components/responses/{row.dialect}-{status}"}
-            for status in sorted(_statuses(row, method, operation, dialect))
-        }
-        for status in answers.keys() & failed.keys():
-            _widen(answers[status], schemas.reference(failures[str(row.dialect)]))
-        described = _operation(row, method, operation, dialect, schemas, examples)
-        paths[row.http.path][method.lower()] = described | {"responses": failed | answers}
     responses = {
         f"{name}-{status}": failure
         for name, dialect in dialects.items()
         for status, failure in _failures(dialect, schemas.reference(failures[name])).items()
     }
+
+    paths: defaultdict[str, Json] = defaultdict(dict)
+    schemes: Json = {}
+    for each in offered:
+        assert each.row.http is not None
+        dialect = dialects[each.face.dialect]
+        schemes |= dialect.CREDENTIALS if each.keyed else {}
+        answers = _replies(each.identifier, each.operation, schemas, examples)
+        failed: Json = {
+            str(status): {"$ref": f"{_RESPONSES}{each.face.dialect}-{status}"}
+            for status in sorted(_statuses(each, dialect))
+        }
+        for status in answers.keys() & failed.keys():
+            _widen(answers[status], schemas.reference(failures[each.face.dialect]))
+        described = _operation(each, dialect, schemas, examples) | {"responses": failed | answers}
+        before = paths[each.row.http.path].get(each.method.lower())
+        paths[each.row.http.path][each.method.lower()] = _joined(before, described, responses) if before else described
     components = {"securitySchemes": schemes, "responses": responses, "headers": _HEADERS}
     used = _reachable(schemas.definitions, {"paths": paths, "components": components})
     return {
@@ -140,36 +164,30 @@ def _models(operation: Operation) -> list[type[BaseModel]]:
     return [model for model in (operation.path, operation.query, operation.body) if model]
 
 
-def _identifier(row: catalog.Row, method: str) -> str:
-    return f"{row.entry_point}_{method.lower()}"
-
-
-def _operation(
-    row: catalog.Row, method: str, operation: Operation, dialect: Any, schemas: _Schemas, examples: Examples
-) -> Json:
-    scope = row.scope_for(method) if row.auth in ("key", "optional") else None
+def _operation(offer: _Offer, dialect: Any, schemas: _Schemas, examples: Examples) -> Json:
+    operation, scope = offer.operation, offer.row.scope_for(offer.method) if offer.keyed else None
     credentials: list[Json] = [{name: []} for name in dialect.CREDENTIALS]
-    security = {"key": credentials, "optional": [*credentials, {}]}.get(str(row.auth), [])
+    security = {"key": credentials, "jwt": credentials, "optional": [*credentials, {}]}.get(offer.face.auth, [])
     module = inspect.getmodule(operation.handle)
     doc = inspect.getdoc(operation.handle) or ""
     found: Json = {
-        "operationId": _identifier(row, method),
-        "tags": [row.dialect],
+        "operationId": offer.identifier,
+        "tags": [offer.face.dialect],
         "summary": doc.partition("\n")[0].removesuffix("."),
         "description": "\n\n".join(filter(None, [inspect.getdoc(module), f"Scope: `{scope}`." if scope else None])),
         "security": security,
-        "x-function": row.name,
+        "x-function": offer.row.name,
     }
     if scope:
         found["x-scope"] = scope
-    if parameters := list(_parameters(operation, schemas, examples)):
+    if parameters := list(_parameters(found["operationId"], operation, schemas, examples)):
         found["parameters"] = parameters
     if operation.body or operation.parts:
         found["requestBody"] = _body(found["operationId"], operation, schemas, examples)
     return found
 
 
-def _parameters(operation: Operation, schemas: _Schemas, examples: Examples) -> Iterator[Json]:
+def _parameters(identifier: str, operation: Operation, schemas: _Schemas, examples: Examples) -> Iterator[Json]:
     places: tuple[tuple[Literal["path", "query"], type[BaseModel] | None], ...]
     places = (("path", operation.path), ("query", operation.query))
     for place, model in places:
@@ -178,7 +196,7 @@ def _parameters(operation: Operation, schemas: _Schemas, examples: Examples) -> 
             plain = _without_null(schema)
             required = place == "path" or name in shape.get("required", ())
             parameter = {"name": name, "in": place, "required": required, "schema": plain}
-            yield parameter | ({"example": examples.parameter(name, plain)} if required else {})
+            yield parameter | ({"example": examples.parameter(identifier, name, plain)} if required else {})
     if operation.repeatable:
         yield {
             "name": IDEMPOTENCY_HEADER,
@@ -252,14 +270,60 @@ def _widen(answer: Json, failure: Json) -> None:
         content["schema"] = _either(content["schema"], failure)
 
 
-def _statuses(row: catalog.Row, method: str, operation: Operation, dialect: Any) -> set[int]:
+def _statuses(offer: _Offer, dialect: Any) -> set[int]:
     """Those with which an operation may fail."""
     possible = (
         status
         for code, (status, _) in dialect.ERRORS.items()
-        if (_CAUSES[code](row, operation, method) if code in _CAUSES else row.uses)
+        if (_CAUSES[code](offer) if code in _CAUSES else offer.row.uses)
     )
     return {*possible, dialect.BROKEN[0]}
+
+
+def _joined(one: Json, other: Json, responses: Json) -> Json:
+    """One operation of two that share a path: the credential decides which it is, and what it reads and answers."""
+    answers = {
+        status: _joined_answer(
+            *(_resolved(each["responses"][status], responses) for each in (one, other) if status in each["responses"])
+        )
+        for status in sorted({*one["responses"], *other["responses"]})
+    }
+    joined = {
+        **one,
+        "tags": [*one["tags"], *other["tags"]],
+        "description": f"{one['description']}\n\nWith a bearer token: {other['description']}",
+        "security": [*one["security"], *other["security"]],
+        "responses": answers,
+    }
+    parameters = {(each["name"], each["in"]): each for shown in (other, one) for each in shown.get("parameters", ())}
+    if parameters:
+        joined["parameters"] = list(parameters.values())
+    bodies = [shown["requestBody"] for shown in (one, other) if "requestBody" in shown]
+    if bodies:
+        contents = [body["content"]["application/json"] for body in bodies]
+        schema = {"anyOf": [content["schema"] for content in contents]}
+        shown = {name: {"value": content["example"]} for name, content in zip(joined["tags"], contents, strict=True)}
+        required = all(body["required"] for body in bodies)
+        joined["requestBody"] = {
+            "required": required,
+            "content": {"application/json": {"schema": schema, "examples": shown}},
+        }
+    return joined
+
+
+def _resolved(response: Json, responses: Json) -> Json:
+    return responses[response["$ref"].removeprefix(_RESPONSES)] if "$ref" in response else response
+
+
+def _joined_answer(*answers: Json) -> Json:
+    if len(answers) == 1:
+        return answers[0]
+    contents = [answer["content"]["application/json"]["schema"] for answer in answers]
+    return {
+        **answers[0],
+        "headers": {name: header for answer in answers for name, header in answer["headers"].items()},
+        "content": {"application/json": {"schema": {"anyOf": contents}}},
+    }
 
 
 def _failures(dialect: Any, schema: Json) -> Mapping[int, Json]:

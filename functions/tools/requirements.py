@@ -23,7 +23,7 @@ class TooManySets(Exception):
 
 def requirement_sets(rows: Iterable[catalog.Row]) -> Mapping[str, tuple[str, ...]]:
     """The dependency groups of each set, by the set's name. Raises `TooManySets`."""
-    sets = {row.requirement_set: ("base", *sorted(row.uses)) for row in rows}
+    sets = {row.requirement_set: ("base", *row.packages) for row in rows}
     if len(sets) > MOST_SETS:
         raise TooManySets(f"{len(sets)} sets of packages, at most {MOST_SETS}: {', '.join(sorted(sets))}")
     return sets

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from local.simulator.farm import Farm
 from local.simulator.models import MODELS
@@ -20,6 +21,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--speed", type=float, default=1.0, help="printer's time against real time (default 1)")
     parser.add_argument("--state-dir", type=Path, required=True, help="folder for the CA, keys and uploaded files")
     parser.add_argument("--standard-ports", action="store_true", help="127.0.0.11, .12, … with 8883, 990 and 6000")
+    parser.add_argument(
+        "--filaments",
+        type=_filaments,
+        default={},
+        metavar="JSON",
+        help='by the printer\'s place: {"0": {"loaded": [{"slot": 0, "type": "PLA", "color": "#FFFFFF"}]}}',
+    )
     parser.add_argument("--control-port", type=int, default=0, help="port of the control API (default: a free one)")
     options = parser.parse_args(arguments)
     ended = threading.Event()
@@ -32,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             speed=options.speed,
             standard_ports=options.standard_ports,
             control_port=options.control_port,
+            filaments=options.filaments,
         )
         with farm:
             ready = {
@@ -45,6 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"simulator: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _filaments(text: str) -> dict[int, dict[str, Any]]:
+    return {int(place): dict(setup) for place, setup in dict(json.loads(text)).items()}
 
 
 if __name__ == "__main__":

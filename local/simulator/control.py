@@ -25,6 +25,8 @@ class ControlledPrinter(Protocol):
 
     def set_hms(self, entries: list[tuple[int, int]], print_error: int | None = None) -> None: ...
 
+    def set_filaments(self, **setup: Any) -> None: ...
+
     def at_screen(self, action: str, file: str = "", plate: int = 1) -> None: ...
 
     def set_speed(self, speed: float) -> None: ...
@@ -66,7 +68,7 @@ class ControlServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """GET /printers[/{serial}], POST /printers/{serial}/{faults|hms|screen|speed|fail}."""
+    """GET /printers[/{serial}], POST /printers/{serial}/{faults|hms|filaments|screen|speed|fail}."""
 
     protocol_version = "HTTP/1.1"
     printers: dict[str, ControlledPrinter]
@@ -132,6 +134,7 @@ def _at_screen(printer: ControlledPrinter, body: dict[str, Any]) -> None:
 _ACTIONS: dict[str, Callable[[ControlledPrinter, dict[str, Any]], None]] = {
     "faults": lambda printer, body: printer.set_faults(**body),
     "hms": _set_hms,
+    "filaments": lambda printer, body: printer.set_filaments(**body),
     "screen": _at_screen,
     "speed": lambda printer, body: printer.set_speed(float(body["speed"])),
     "fail": lambda printer, body: printer.fail(int(body["print_error"])),

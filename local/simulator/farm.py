@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from local.simulator.authority import Authority
 from local.simulator.control import ControlServer
 from local.simulator.faults import Faults
+from local.simulator.filaments import Filaments
 from local.simulator.ftps import FtpsService
 from local.simulator.models import Model, model_named
 from local.simulator.printer import Printer, access_code_of
@@ -63,6 +64,10 @@ class SimulatedPrinter:
         """Show these HMS entries (attr, code) and, when given, this print_error."""
         self._call(lambda: self._printer.set_hms(entries, print_error))
 
+    def set_filaments(self, **setup: Any) -> None:
+        """Change spools (`loaded`), AMS units (`units`) or the nozzle (`nozzle_diameter`): see `Filaments.parse`."""
+        self._call(lambda: self._printer.set_filaments(setup))
+
     def at_screen(self, action: str, file: str = "", plate: int = 1) -> None:
         """What a person does at the screen: cancel, pause, resume, start."""
         self._call(lambda: self._printer.at_screen(action, file, plate))
@@ -99,11 +104,19 @@ class Farm:
         speed: float = 1.0,
         standard_ports: bool = False,
         control_port: int = 0,
+        filaments: Mapping[int, Mapping[str, Any]] | None = None,
     ) -> None:
-        """Raises ValueError for an unknown model or a speed that is not positive, OSError for a taken port."""
+        """`filaments`: what is loaded (see `Filaments.parse`), by the printer's place in `models`; else as the model.
+
+        Raises ValueError for an unknown model, wrong filaments or a speed that is not positive, OSError for a taken
+        port.
+        """
         if not speed > 0:
             raise ValueError("speed is a positive number")
         self._models = [model_named(name) for name in models]
+        self._filaments = {place: Filaments.parse(setup) for place, setup in (filaments or {}).items()}
+        if any(not 0 <= place < len(self._models) for place in self._filaments):
+            raise ValueError("filaments are for a printer that does not exist")
         self._state_dir = state_dir
         self._speed = speed
         self._standard_ports = standard_ports
@@ -174,6 +187,7 @@ class Farm:
             storage=storage,
             speed=self._speed,
             faults=faults,
+            filaments=self._filaments.get(index),
         )
         self._devices.append(printer)
         ftps_port = self._ftps.add(

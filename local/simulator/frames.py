@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from local.simulator.filaments import EXTERNAL, HT_BASE, TRAYS, Filaments, Spool, slots_of
 from local.simulator.machine import SPEEDS, GcodeState, Machine, Phase, Stage
 
 Frame = dict[str, Any]
@@ -14,8 +15,11 @@ _RIPPLE = (0, 1, 2, 1, 0, -1, -2, -1)
 _ALWAYS_IN_DELTA = ("command", "msg", "sequence_id")
 _LEFT_OUT = ("upgrade_state", "xcam", "vt_tray", "net", "online")
 """What an X1 leaves out of every second frame."""
-_TRAYS = (("PLA", "GFL99", "FFFFFFFF"), ("PLA", "GFL99", "161616FF"), ("PETG", "GFG99", "2FA36BFF"))
-_NOZZLE_RANGE = {"PLA": ("190", "240"), "PETG": ("220", "270")}
+_PROFILES = {"PLA": "GFL99", "PETG": "GFG99", "ABS": "GFB99", "TPU": "GFU99"}
+_NOZZLE_RANGE = {"PLA": ("190", "240"), "PETG": ("220", "270"), "ABS": ("240", "280"), "TPU": ("200", "250")}
+_ANY_RANGE = ("190", "300")
+_HT_BIT = 4
+"""AMS HT number n (id 128 + n) has bit 4 + n in `ams_exist_bits` and bit 16 + n in `tray_exist_bits` (recorded)."""
 
 
 def full_frame(machine: Machine, *, beat: int, developer_mode: bool) -> Frame:
@@ -104,10 +108,10 @@ def _surroundings(machine: Machine) -> Frame:
         "ams_status": machine.ams_status,
         "ams_rfid_status": 0,
         "ams": _ams(machine),
-        "vt_tray": {"id": "254", "tray_type": "", "tray_color": "00000000", "tray_info_idx": "", "remain": 0},
+        "vt_tray": _external(machine.filaments),
         "sdcard": True,
         "wifi_signal": "-48dBm",
-        "nozzle_diameter": "0.4",
+        "nozzle_diameter": str(machine.filaments.nozzle_diameter),
         "nozzle_type": "hardened_steel",
         "lifecycle": "product",
         "force_upgrade": False,
@@ -130,34 +134,59 @@ def _fifteenths(value: int) -> str:
 
 
 def _ams(machine: Machine) -> Frame:
-    trays: list[Frame] = [
-        {
-            "id": str(slot),
-            "remain": 80,
-            "tag_uid": "0000000000000000",
-            "tray_info_idx": profile,
-            "tray_type": material,
-            "tray_sub_brands": "",
-            "tray_color": colour,
-            "nozzle_temp_min": _NOZZLE_RANGE[material][0],
-            "nozzle_temp_max": _NOZZLE_RANGE[material][1],
-            "tray_uuid": "00000000000000000000000000000000",
-        }
-        for slot, (material, profile, colour) in enumerate(_TRAYS)
-    ]
-    trays.append({"id": str(len(_TRAYS))})
+    """The units and their trays; an empty tray has its id alone."""
+    filaments = machine.filaments
+    trays = f"{sum(1 << _tray_bit(slot) for slot in filaments.loaded if slot != EXTERNAL):x}"
     return {
-        "ams": [{"id": "0", "humidity": "4", "temp": "25.0", "tray": trays}],
-        "ams_exist_bits": "1",
-        "tray_exist_bits": "7",
-        "tray_is_bbl_bits": "7",
+        "ams": [_unit(unit, filaments) for unit in filaments.units],
+        "ams_exist_bits": f"{sum(1 << _unit_bit(unit) for unit in filaments.units):x}",
+        "tray_exist_bits": trays,
+        "tray_is_bbl_bits": trays,
         "tray_now": machine.tray_now,
         "tray_tar": machine.tray_target,
         "tray_pre": machine.tray_now,
-        "tray_read_done_bits": "7",
+        "tray_read_done_bits": trays,
         "tray_reading_bits": "0",
         "version": 4,
     }
+
+
+def _unit(unit: int, filaments: Filaments) -> Frame:
+    trays: list[Frame] = []
+    for index, slot in enumerate(slots_of(unit)):
+        spool = filaments.loaded.get(slot)
+        trays.append({"id": str(index)} if spool is None else {"id": str(index), **_spool(spool)})
+    return {"id": str(unit), "humidity": "4", "temp": "25.0", "tray": trays}
+
+
+def _external(filaments: Filaments) -> Frame:
+    """The external spool as somebody declared it; what is left of it is always 0."""
+    spool = filaments.loaded.get(EXTERNAL)
+    empty = {"tray_type": "", "tray_color": "00000000", "tray_info_idx": ""}
+    return {"id": str(EXTERNAL), **(empty if spool is None else _spool(spool)), "remain": 0}
+
+
+def _spool(spool: Spool) -> Frame:
+    lowest, highest = _NOZZLE_RANGE.get(spool.type, _ANY_RANGE)
+    return {
+        "remain": spool.remain,
+        "tag_uid": "0000000000000000",
+        "tray_info_idx": _PROFILES.get(spool.type, "GFL99"),
+        "tray_type": spool.type,
+        "tray_sub_brands": "",
+        "tray_color": f"{spool.color.removeprefix('#')}FF",
+        "nozzle_temp_min": lowest,
+        "nozzle_temp_max": highest,
+        "tray_uuid": "00000000000000000000000000000000",
+    }
+
+
+def _unit_bit(unit: int) -> int:
+    return unit if unit < HT_BASE else _HT_BIT + unit - HT_BASE
+
+
+def _tray_bit(slot: int) -> int:
+    return slot if slot < HT_BASE else _HT_BIT * TRAYS + slot - HT_BASE
 
 
 def _new_protocol(machine: Machine, developer_mode: bool) -> Frame:
@@ -174,7 +203,11 @@ def _new_protocol(machine: Machine, developer_mode: bool) -> Frame:
                 "info": [{"id": 0, "temp": _packed(machine.nozzle.current, machine.nozzle.target), "snow": 65535}],
                 "state": 1,
             },
-            "nozzle": {"exist": 1, "info": [{"diameter": 0.4, "id": 0, "type": "HX01", "wear": 0}], "state": 0},
+            "nozzle": {
+                "exist": 1,
+                "info": [{"diameter": machine.filaments.nozzle_diameter, "id": 0, "type": "HX01", "wear": 0}],
+                "state": 0,
+            },
         },
         "xcam": {"first_layer_inspector": True, "printing_monitor": True, "spaghetti_detector": True},
     }

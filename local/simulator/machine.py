@@ -18,6 +18,8 @@ CANCELLED = 0x0300400C
 """print_error 0300_400C, some seconds after a cancel."""
 PAUSED_AT_SCREEN = 0x03008001
 """print_error 0300_8001: paused by a person."""
+AMS_MAPPING = 0x07FF8012
+"""print_error 07FF_8012: the AMS mapping does not fit what is loaded."""
 BUSY = 0x05004004
 """print_error 0500_4004: a start while a job is on."""
 
@@ -122,6 +124,7 @@ class Machine:
         self.bed = Heater(heating_rate=0.8, cooling_rate=0.2, maximum=110)
         self.chamber = Heater(heating_rate=0.05, cooling_rate=0.05, maximum=60)
         self.fans = Fans()
+        self.filaments = model.filaments
         self.lights = dict.fromkeys(model.lights, "off")
         self.speed_level = 2
         self.homed = 0

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from local.simulator.filaments import AMS_ALONE, AMS_AND_EXTERNAL, Filaments
+
 
 @dataclass(frozen=True)
 class Model:
@@ -34,6 +36,8 @@ class Model:
     home_flag: int
     """`home_flag` without the three homed bits; signed, as the printer sends it."""
     lights: tuple[str, ...]
+    filaments: Filaments
+    """What a new one has loaded, unless it is told otherwise."""
 
 
 MODELS = {
@@ -54,6 +58,7 @@ MODELS = {
         idle_stage=255,
         home_flag=0x4128,
         lights=("chamber_light",),
+        filaments=AMS_AND_EXTERNAL,
     ),
     "X1C": Model(
         name="X1C",
@@ -72,6 +77,7 @@ MODELS = {
         idle_stage=-1,
         home_flag=-1067070064,
         lights=("chamber_light", "work_light"),
+        filaments=AMS_ALONE,
     ),
 }
 

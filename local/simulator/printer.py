@@ -17,6 +17,7 @@ from local.simulator import frames
 from local.simulator.broker import Broker
 from local.simulator.camera import Camera
 from local.simulator.faults import Faults
+from local.simulator.filaments import Filaments
 from local.simulator.machine import HMS_UNSIGNED, PAUSED_AT_SCREEN, Machine
 from local.simulator.models import Model
 from local.simulator.requests import Message, Reply, RequestHandler
@@ -54,14 +55,16 @@ class Printer:
         storage: Path,
         speed: float,
         faults: Faults,
+        filaments: Filaments | None = None,
     ) -> None:
-        """`ports` are those of MQTT and camera, 0 for a free one."""
+        """`ports` are those of MQTT and camera, 0 for a free one; `filaments` are the model's where None."""
         self.model = model
         self.serial = serial
         self.speed = speed
         self.faults = faults
         self.storage = storage
         self.machine = Machine(model)
+        self.machine.filaments = filaments or model.filaments
         self.starts: list[dict[str, Any]] = []
         self.commands: deque[dict[str, Any]] = deque(maxlen=_KEPT_COMMANDS)
         self._requests = RequestHandler(self.machine, storage, serial)
@@ -134,6 +137,11 @@ class Printer:
             self.machine.set_error(print_error)
         self._publish_full()
 
+    def set_filaments(self, setup: dict[str, Any]) -> None:
+        """Somebody changes spools, AMS units or the nozzle: see `Filaments.parse`; ValueError when it is wrong."""
+        self.machine.filaments = Filaments.parse(setup, self.machine.filaments)
+        self._publish_full()
+
     def at_screen(self, action: str, file: str = "", plate: int = 1) -> None:
         """A person presses cancel, pause, resume or start (`file`, else the newest one); ValueError otherwise."""
         self._catch_up()
@@ -182,6 +190,7 @@ class Printer:
             "files": self._files(),
             "homed": machine.homed == 7,
             "tray_now": machine.tray_now,
+            "filaments": machine.filaments.describe(),
             "starts": list(self.starts),
             "commands": list(self.commands),
             "clients": self.broker.clients,
@@ -231,7 +240,8 @@ class Printer:
 
     def _acknowledge(self, reply: Reply) -> None:
         if reply.start:
-            self.starts.append({**vars(reply.start), "at": utc_now()})
+            mapping = list(reply.start.ams_mapping)
+            self.starts.append({**vars(reply.start), "ams_mapping": mapping, "at": utc_now()})
         if reply.starting and self.faults.drop_after_project_file:
             self.faults.drop_after_project_file = False
             self.broker.drop_clients()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from local.simulator.machine import BUSY, HMS_UNSIGNED, SPEEDS, Job, Machine
+from local.simulator.filaments import EXTERNAL, HT_BASE
+from local.simulator.machine import AMS_MAPPING, BUSY, HMS_UNSIGNED, SPEEDS, Job, Machine
 from local.simulator.project import STORAGE_ERROR, PlatePlan, ProjectError, read_gcode_file, read_plate
 
 Message = dict[str, Any]
@@ -35,6 +36,9 @@ class Start:
     plate: int
     sequence_id: str
     origin: str
+    use_ams: bool
+    ams_mapping: tuple[Any, ...]
+    """As the request had it."""
 
 
 @dataclass(frozen=True)
@@ -191,13 +195,13 @@ class RequestHandler:
         def read(path: Path) -> PlatePlan:
             return read_plate(path, param, str(request.get("md5", "")))
 
-        mapping = request.get("ams_mapping")
-        used = [slot for slot in mapping if isinstance(slot, int) and slot >= 0] if isinstance(mapping, list) else []
+        used = _used_slots(request)
         job = Job(
             name=name,
             param=param,
             plan=None,
-            tray=str(used[0]) if request.get("use_ams") is True and used else "254",
+            refusal=0 if all(slot in self._machine.filaments.loaded for slot in used) else AMS_MAPPING,
+            tray=str(used[0] if used else EXTERNAL),
             ids={key: str(request.get(key, "0")) for key in _IDS},
         )
         return self._start({**request, "subtask_name": name}, job, str(request.get("url", "")), read, plate, origin)
@@ -220,7 +224,16 @@ class RequestHandler:
             if path is None:
                 raise ProjectError(STORAGE_ERROR, f"no file at {url}")
             job.plan = read(path)
-            start = Start(job.name, path.name, plate, str(request.get("sequence_id", "")), origin)
+            mapping = request.get("ams_mapping")
+            start = Start(
+                job.name,
+                path.name,
+                plate,
+                str(request.get("sequence_id", "")),
+                origin,
+                use_ams=request.get("use_ams") is True,
+                ams_mapping=tuple(mapping) if isinstance(mapping, list) else (),
+            )
         except ProjectError as error:
             job.refusal = error.print_error
         self._machine.start(job)
@@ -284,7 +297,7 @@ class RequestHandler:
             {"name": main, "product_name": "", "sw_ver": "01.11.32.89", "hw_ver": "AP04"},
             {"name": "mc", "product_name": "", "sw_ver": "00.00.29.75", "hw_ver": "MC07"},
             {"name": "th", "product_name": "", "sw_ver": "00.00.09.95", "hw_ver": "TH09"},
-            {"name": "ams/0", "product_name": "AMS (1)", "sw_ver": "00.00.06.49", "hw_ver": "AMS08"},
+            *(_ams_module(unit) for unit in self._machine.filaments.units),
         ]
         modules[0]["sn"] = self._serial
         answer = {
@@ -295,3 +308,17 @@ class RequestHandler:
             "reason": "",
         }
         return Reply({"info": answer})
+
+
+def _used_slots(request: Message) -> list[int]:
+    """The slots of the AMS that a start takes filament from."""
+    mapping = request.get("ams_mapping")
+    if request.get("use_ams") is not True or not isinstance(mapping, list):
+        return []
+    return [slot for slot in mapping if type(slot) is int and slot >= 0]
+
+
+def _ams_module(unit: int) -> Message:
+    """An AMS among the modules; an AMS HT is called n3s (section A of the protocol notes)."""
+    name, product = (f"n3s/{unit}", "AMS HT") if unit >= HT_BASE else (f"ams/{unit}", "AMS")
+    return {"name": name, "product_name": f"{product} ({unit + 1})", "sw_ver": "00.00.06.49", "hw_ver": "AMS08"}

@@ -1,24 +1,26 @@
-"""Who may do what: denied by default, and never a word of another tenant."""
+"""Which keys may do what: denied by default, and never a word of another tenant. Of tokens, see `test_roles`."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from printpipe.runtime.catalog import rows
 from tests.cloud import Cloud, Site
+from tests.contract.refusals import asked, secrets_of, told, until
 from tests.contract.wire_client import send, variables_before
-from tests.contract.wire_examples import examples, fill, keyed_example
+from tests.contract.wire_examples import keyed_example
 
 ONE_BACKEND_AT_REDUCED_COUNTS = True
 
+FACES = [(row, face) for row in rows().values() if row.http for face in row.faces]
 KEYED = sorted(
-    (row.name, method, row.http.path)
-    for row in rows().values()
-    if row.http and row.auth == "key"
+    (face.name, method, row.http.path)
+    for row, face in FACES
+    if row.http and face.auth == "key"
     for method in row.http.methods
 )
+WITH_TOKENS = {face.name for _, face in FACES if face.auth == "jwt"}
 OPEN = {
     "cloud-health-check",
     "cloud-openapi-show",
@@ -32,43 +34,30 @@ OPEN = {
 """Rows without a credential, with the path's token as one, or that show less without a key."""
 
 
-TELLING = {"fileName", "name", "printerSerial", "printerIpAddress", "productId", "userId"}
-"""Fields of the examples' requests whose values tell a stranger something."""
-
-
 @pytest.mark.parametrize(("name", "method", "path"), KEYED)
 def test_a_keyed_row_denies_strangers(cloud: Cloud, site: Site, name: str, method: str, path: str) -> None:
     step = keyed_example(name, method, path)
     variables = variables_before(cloud, site, name, step)
-    asked, whole = _asked(step), json.dumps([_asked(each) for each in _until(name, step)])
-    about_agent = "{{agent_recipient}}" in (asked if "_recipient}}" in asked else whole)
-    narrow = cloud.new_key(site.organization, None, ["nothing"])
-    expected = {
-        "no key": (None, {401}),
-        "a wrong key": ("no-such-key", {401}),
-        "another recipient's key": (site.lan_key if about_agent else site.agent_key, {403, 404}),
-        "another organization's key": (cloud.new_site().organization_key, {403, 404}),
-        "a key without the scope": (narrow, {403}),
+    request, whole = asked(step), json.dumps([asked(each) for each in until(name, step)])
+    about_agent = "{{agent_recipient}}" in (request if "_recipient}}" in request else whole)
+    admin = cloud.token(site.organization, "admin")
+    calls: dict[str, tuple[dict[str, Any], set[int]]] = {
+        "no key": ({"key": None}, {401}),
+        "a wrong key": ({"key": "no-such-key"}, {401}),
+        "another recipient's key": ({"key": site.lan_key if about_agent else site.agent_key}, {403, 404}),
+        "another organization's key": ({"key": cloud.new_site().organization_key}, {403, 404}),
+        "a key without the scope": ({"key": cloud.new_key(site.organization, None, ["nothing"])}, {403}),
+        "a token beside the key": ({"key": site.organization_key, "token": admin}, {401}),
     }
-    before, secret = cloud.stored(site.organization), _secrets(name, step, variables)
-    for who, (key, statuses) in expected.items():
-        answer = send(cloud, _without_bytes(step), variables, key=key)
+    if not any(row.bearer for row, face in FACES if face.name == name):
+        calls["a token instead"] = ({"key": None, "token": admin}, {401})
+    before, secret = cloud.stored(site.organization), secrets_of(name, step, variables)
+    for who, (credentials, statuses) in calls.items():
+        answer = send(cloud, _without_bytes(step), variables, **credentials)
         assert answer.status_code in statuses, f"{who}: {answer.status_code} {answer.text}"
         assert answer.json()["ok"] is False
-        told = f"{answer.text} {answer.headers}"
-        assert [each for each in secret if each in told] == [], f"{who}: {told}"
+        assert [each for each in secret if each in told(answer)] == [], f"{who}: {told(answer)}"
         assert cloud.stored(site.organization) == before, who
-
-
-def _until(name: str, step: dict[str, Any]) -> list[dict[str, Any]]:
-    """The row's example up to this step."""
-    steps = examples(name)
-    return steps[: steps.index(step) + 1]
-
-
-def _asked(step: dict[str, Any]) -> str:
-    """The step's request as text, without its key."""
-    return json.dumps({name: value for name, value in step["request"].items() if name != "key"})
 
 
 def _without_bytes(step: dict[str, Any]) -> dict[str, Any]:
@@ -76,24 +65,8 @@ def _without_bytes(step: dict[str, Any]) -> dict[str, Any]:
     return {**step, "request": {name: value for name, value in step["request"].items() if name != "put"}}
 
 
-def _secrets(name: str, step: dict[str, Any], variables: dict[str, str]) -> set[str]:
-    """What the example has put there, so far as the step's own request does not say it."""
-    asked = fill(_asked(step), variables)
-    requests = [fill(each["request"], variables) for each in _until(name, step)]
-    found = {each for request in requests for each in _telling(request)} | set(variables.values())
-    return {each for each in found if each not in asked}
-
-
-def _telling(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from (each for name, each in value.items() if name in TELLING and isinstance(each, str))
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _telling(each)
-
-
-def test_every_row_is_in_this_matrix_or_open() -> None:
-    assert {name for name, *_ in KEYED} | OPEN == {row.name for row in rows().values() if row.http}
+def test_every_face_is_in_a_matrix_or_open() -> None:
+    assert {name for name, *_ in KEYED} | WITH_TOKENS | OPEN == {face.name for _, face in FACES}
 
 
 def test_a_recipient_that_is_not_there_is_not_found(cloud: Cloud) -> None:

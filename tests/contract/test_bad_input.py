@@ -128,7 +128,7 @@ def test_what_is_sealed_cannot_be_guessed_from_what_a_repetition_is_known_by(clo
             data={"recipientId": site.lan_recipient, "productId": "PROD-1", "encryptedData": pin},
             files={"file": ("model.3mf", content, "model/3mf")},
         ).json()
-        digests.add(cloud.document(f"files/{answer['fileId']}").data["requestDigest"])
+        digests.add(cloud.document(f"idempotency_keys/{answer['fileId']}").data["requestDigest"])
         assert cloud.call("GET", f"/fetch/{answer['fetchToken']}").json()["metadata"]["encryptedData"] == pin
     assert len(digests) == 1
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from printpipe.services.health import REMEMBER_SECONDS
 from tests.backends import Backend
 from tests.cloud import Cloud, Site, running
 
@@ -20,6 +21,7 @@ SHOWN = {
     "version",
     "database",
     "active_printers",
+    "agents",
     "uptime_seconds",
 }
 
@@ -31,6 +33,19 @@ def test_it_tells_nothing_of_any_tenant(cloud: Cloud, site: Site) -> None:
     assert answer.json()["printerBackend"] == {"healthy": True, "url": cloud.base_url}
     for secret in (site.organization, site.lan_recipient, site.agent_recipient):
         assert secret not in answer.text
+
+
+def test_it_tells_of_the_agents_together(cloud: Cloud, site: Site) -> None:
+    lan = {"recipientId": site.lan_recipient}
+    assert cloud.call("POST", "/api/heartbeat", key=site.lan_key, json=lan).status_code == 200
+    beat = {"recipientId": site.agent_recipient, "clientVersion": "1.0"}
+    assert cloud.call("POST", "/api/heartbeat", key=site.agent_key, json=beat).status_code == 200
+    seen = cloud.document(f"recipients/{site.agent_recipient}").data["lastSeenAt"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    deadline = time.monotonic() + 2 * REMEMBER_SECONDS
+    while ((agents := cloud.call("GET", "/health").json()["agents"])["last_heard_at"] or "") < seen:
+        assert time.monotonic() < deadline, agents
+        time.sleep(0.1)
+    assert 1 <= agents["online"] <= agents["total"]
 
 
 @pytest.mark.emulators

@@ -3,106 +3,29 @@
 import base64
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import requests
 
-from printpipe.adapters.metered import Bill, MeteredDocuments, billed
 from printpipe.domain.errors import Conflict, DomainError
-from printpipe.domain.policy import Policy
-from printpipe.domain.ports.documents import Delete, Document, Documents, Update
-from printpipe.domain.ports.platform import Platform
-from printpipe.domain.tenancy import Caller
+from printpipe.domain.ports.documents import Delete, Update
 from printpipe.services import heartbeats, status_reports
-from printpipe.services.context import Context
-from printpipe.services.directory import Directory
-from printpipe.services.memory import Memory
 from printpipe.services.status_reports import Report, Taken
 from tests.cloud import Cloud, Site
+from tests.contract.reporting import IDLE, NOON, SERIALS, Instance, history_of, printer_of
 from tests.contract.wire_client import PICTURE
 from tests.counts import count
 
-SERIALS = [f"01P00A38120040{number}" for number in range(5)]
-NOON = datetime(2025, 10, 31, 12, tzinfo=UTC)
-IDLE = {"state": "idle", "bedTemp": 22}
 BODY_LIMIT = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class _Ports:
-    documents: Documents
-
-
-@dataclass
-class Instance:
-    """One instance of the functions, with a memory and a clock of its own, over the backend that the others share."""
-
-    cloud: Cloud
-    recipient: str
-    now: datetime = NOON
-    memory: Memory = field(default_factory=Memory)
-
-    def __post_init__(self) -> None:
-        ports = cast(Platform, _Ports(MeteredDocuments(self.cloud.backend.documents)))
-        policy = Policy([b"s" * 32])
-        self.directory = Directory(ports, policy, lambda: 0.0)
-        self.directory.recipient(self.recipient)
-        self._policy, self._ports = policy, ports
-
-    @property
-    def context(self) -> Context:
-        """The context of a call at this instance's time."""
-        now = self.now
-        return Context(
-            Caller("operator"),
-            "request-1",
-            None,
-            lambda: now,
-            self._ports,
-            self._policy,
-            self.directory,
-            memory=self.memory,
-        )
-
-    def report(self, serial: str | None, status: dict[str, Any], at: datetime | None = None, ip: str = "") -> Taken:
-        """One report."""
-        return status_reports.report(self.context, self.recipient, Report(serial, ip or None, status, at))
-
-    def batch(self, *reports: tuple[str, dict[str, Any]], at: datetime | None = None) -> list[Taken | DomainError]:
-        """One request of several reports."""
-        seen = [Report(serial, None, status, at) for serial, status in reports]
-        return status_reports.report_all(self.context, self.recipient, seen)
-
-    def cost(self, act: Callable[[], object]) -> tuple[int, int]:
-        """The reads and writes that something takes."""
-        bill: Bill
-        with billed() as bill:
-            act()
-        assert (bill.deletes, bill.counts) == (0, 0)
-        return bill.reads, bill.writes
-
-    def later(self, **by: float) -> None:
-        """Time passes."""
-        self.now += timedelta(**by)
 
 
 @pytest.fixture
 def instance(cloud: Cloud, site: Site) -> Instance:
     return Instance(cloud, site.lan_recipient)
-
-
-def _printer(cloud: Cloud, recipient: str, serial: str) -> Document:
-    (found,) = [each for each in cloud.documents("printers", recipient) if each.data["serial"] == serial]
-    return found
-
-
-def _history(cloud: Cloud, recipient: str) -> list[dict[str, Any]]:
-    return [dict(each.data) for each in cloud.documents("printer_status_updates", recipient)]
 
 
 def _number(taken: Taken | DomainError) -> int:
@@ -146,14 +69,14 @@ def test_another_instance_costs_one_read_for_each_printer_it_changed(instance: I
     assert changed == (1, 5)
     assert instance.cost(lambda: instance.batch(*_all(idle, bedTemp=32))) == (0, 5)
     for serial in SERIALS:
-        data = _printer(instance.cloud, instance.recipient, serial).data
+        data = printer_of(instance.cloud, instance.recipient, serial).data
         assert data["state"]["status"]["bedTemp"] == 32
         assert data["state"]["version"] == (4 if serial == SERIALS[1] else 3)
 
 
 def test_a_configured_printer_keeps_what_others_wrote(instance: Instance) -> None:
     instance.report(SERIALS[0], IDLE)
-    path = _printer(instance.cloud, instance.recipient, SERIALS[0]).path
+    path = printer_of(instance.cloud, instance.recipient, SERIALS[0]).path
     instance.cloud.backend.documents.commit(Update(path, {"name": "Left", "active": True}))
     instance.later(seconds=1)
     assert instance.cost(lambda: instance.report(SERIALS[0], IDLE | {"bedTemp": 40})) == (1, 1)
@@ -163,11 +86,11 @@ def test_a_configured_printer_keeps_what_others_wrote(instance: Instance) -> Non
 
 def test_a_printer_that_was_removed_appears_again(instance: Instance) -> None:
     instance.report(SERIALS[0], IDLE)
-    first = _printer(instance.cloud, instance.recipient, SERIALS[0])
+    first = printer_of(instance.cloud, instance.recipient, SERIALS[0])
     instance.cloud.backend.documents.commit(Delete(first.path))
     instance.later(seconds=1)
     instance.report(SERIALS[0], IDLE | {"bedTemp": 40})
-    again = _printer(instance.cloud, instance.recipient, SERIALS[0])
+    again = printer_of(instance.cloud, instance.recipient, SERIALS[0])
     assert again.id != first.id
     instance.later(seconds=1)
     assert instance.cost(lambda: instance.report(SERIALS[0], IDLE | {"bedTemp": 41})) == (0, 1)
@@ -179,7 +102,7 @@ def test_an_older_report_overwrites_no_newer_one_of_another_instance(instance: I
     instance.report(SERIALS[0], {"state": "printing", "progress": 10}, now - timedelta(seconds=50))
     other.report(SERIALS[0], {"state": "printing", "progress": 30}, now - timedelta(seconds=10))
     late = instance.report(SERIALS[0], {"state": "printing", "progress": 20}, now - timedelta(seconds=30))
-    state = _printer(instance.cloud, instance.recipient, SERIALS[0]).data["state"]
+    state = printer_of(instance.cloud, instance.recipient, SERIALS[0]).data["state"]
     assert (state["status"]["progress"], state["version"], _number(late)) == (30, 2, 2)
 
 
@@ -196,7 +119,7 @@ def test_the_same_picture_as_before_is_written_where_another_instance_heard_some
 
     for at, state in ((instance, "printing"), (other, "paused"), (instance, "printing")):
         report(at, state)
-        assert _printer(instance.cloud, instance.recipient, serial).data["state"]["status"]["state"] == state
+        assert printer_of(instance.cloud, instance.recipient, serial).data["state"]["status"]["state"] == state
     assert instance.cost(lambda: report(instance, "printing")) == (0, 0)
 
 
@@ -204,7 +127,7 @@ def test_a_report_that_changed_nothing_is_newer_than_an_older_one(instance: Inst
     instance.report(SERIALS[0], IDLE, instance.now - timedelta(seconds=50))
     instance.report(SERIALS[0], IDLE, instance.now - timedelta(seconds=10))
     instance.report(SERIALS[0], {"state": "printing"}, instance.now - timedelta(seconds=30))
-    assert _printer(instance.cloud, instance.recipient, SERIALS[0]).data["state"]["status"] == IDLE
+    assert printer_of(instance.cloud, instance.recipient, SERIALS[0]).data["state"]["status"] == IDLE
 
 
 def test_concurrent_reports_of_two_instances_end_in_the_newest(instance: Instance) -> None:
@@ -220,7 +143,7 @@ def test_concurrent_reports_of_two_instances_end_in_the_newest(instance: Instanc
 
     with ThreadPoolExecutor(number) as pool:
         taken = list(pool.map(run, range(number)))
-    state = _printer(instance.cloud, instance.recipient, SERIALS[0]).data["state"]
+    state = printer_of(instance.cloud, instance.recipient, SERIALS[0]).data["state"]
     assert state["status"]["progress"] == number - 1
     assert {_number(each) for each in taken} | {1} == set(range(1, state["version"] + 1))  # it rose by one each time
 
@@ -235,7 +158,7 @@ def test_two_instances_that_see_a_printer_first_make_one(instance: Instance) -> 
 
     with ThreadPoolExecutor(len(instances)) as pool:
         assert {each.printer_id for each in pool.map(run, range(len(instances)))} == {
-            _printer(instance.cloud, instance.recipient, SERIALS[0]).id
+            printer_of(instance.cloud, instance.recipient, SERIALS[0]).id
         }
 
 
@@ -243,7 +166,7 @@ def test_a_clock_that_is_ahead_shuts_out_nothing(instance: Instance) -> None:
     instance.report(SERIALS[0], {"state": "printing"}, instance.now + timedelta(days=400))
     instance.later(seconds=1)
     instance.report(SERIALS[0], {"state": "paused"}, instance.now)
-    state = _printer(instance.cloud, instance.recipient, SERIALS[0]).data["state"]
+    state = printer_of(instance.cloud, instance.recipient, SERIALS[0]).data["state"]
     assert (state["status"]["state"], state["reportedAt"]) == ("paused", instance.now)
 
 
@@ -275,7 +198,7 @@ def test_history_is_written_for_news_and_every_five_minutes(instance: Instance) 
         instance.later(seconds=seconds)
         taken = instance.report(SERIALS[0], status)
         kept += is_kept
-        history = _history(instance.cloud, instance.recipient)
+        history = history_of(instance.cloud, instance.recipient)
         assert len(history) == kept, title
         named = [each for each in history if each["updateId"] == taken.status_update_id]
         assert [each["status"] for each in named] == ([status] if is_kept else []) or title == "unchanged", title
@@ -288,7 +211,7 @@ def test_an_unknown_address_is_kept_and_creates_nothing(instance: Instance) -> N
     instance.report(None, {"state": "printing"}, ip="192.168.1.50")
     instance.later(minutes=5)
     instance.report(None, {"state": "printing"}, ip="192.168.1.50")
-    history = _history(instance.cloud, instance.recipient)
+    history = history_of(instance.cloud, instance.recipient)
     assert sorted(each["status"]["state"] for each in history) == ["idle", "printing", "printing"]
     assert first.status_update_id in {each["updateId"] for each in history}
     assert first.printer_id is None
@@ -300,9 +223,9 @@ def test_an_address_means_the_printer_that_had_it_last(instance: Instance) -> No
         instance.report(serial, IDLE, ip="192.168.1.60")
         instance.later(seconds=5)
     instance.report(None, {"state": "printing"}, ip="192.168.1.60")
-    states = [_printer(instance.cloud, instance.recipient, each).data["state"]["status"] for each in SERIALS[:2]]
+    states = [printer_of(instance.cloud, instance.recipient, each).data["state"]["status"] for each in SERIALS[:2]]
     assert [each["state"] for each in states] == ["idle", "printing"]
-    kept = [each for each in _history(instance.cloud, instance.recipient) if each["status"]["state"] == "printing"]
+    kept = [each for each in history_of(instance.cloud, instance.recipient) if each["status"]["state"] == "printing"]
     assert [each["printerSerial"] for each in kept] == [SERIALS[1]]
 
 
@@ -313,8 +236,8 @@ def test_another_sites_printer_keeps_back_none_of_the_others(instance: Instance,
         assert isinstance(foreign, Conflict)
         assert isinstance(first, Taken)
         assert isinstance(third, Taken)
-    assert _printer(instance.cloud, site.agent_recipient, SERIALS[1]).data["state"]["status"] == IDLE
-    assert _printer(instance.cloud, instance.recipient, SERIALS[2]).data["state"]["status"]["bedTemp"] == 31
+    assert printer_of(instance.cloud, site.agent_recipient, SERIALS[1]).data["state"]["status"] == IDLE
+    assert printer_of(instance.cloud, instance.recipient, SERIALS[2]).data["state"]["status"]["bedTemp"] == 31
 
 
 def test_heartbeats_are_written_once_in_two_minutes(instance: Instance) -> None:
@@ -343,7 +266,7 @@ def test_of_two_reports_about_one_printer_the_newer_counts(cloud: Cloud, site: S
     answer = _batch(cloud, site, *entries, {"printerSerial": SERIALS[1], "status": IDLE})
     results = answer.json()["results"]
     assert [each["printerSerial"] for each in results] == [SERIALS[0]] * 3 + [SERIALS[1]]
-    printer = _printer(cloud, site.agent_recipient, SERIALS[0])
+    printer = printer_of(cloud, site.agent_recipient, SERIALS[0])
     assert printer.data["state"]["status"]["progress"] == 3
     assert {each["statusUpdateId"] for each in results[:3]} == {f"{printer.id}-1"}
     assert (printer.data["active"], printer.data["organizationId"]) == (False, site.organization)
@@ -390,7 +313,7 @@ def test_concurrent_requests_end_in_the_newest(cloud: Cloud, site: Site) -> None
 
     with ThreadPoolExecutor(number) as pool:
         assert set(pool.map(run, range(number))) == {200}
-    state = _printer(cloud, site.agent_recipient, SERIALS[0]).data["state"]
+    state = printer_of(cloud, site.agent_recipient, SERIALS[0]).data["state"]
     assert state["status"]["progress"] == number - 1
 
 
@@ -399,7 +322,7 @@ def test_the_app_is_noted_and_gives_no_right(cloud: Cloud, site: Site) -> None:
     path = f"/api/apps/{site.lan_recipient}/functions/updatePrinterStatus"
     assert cloud.call("POST", path, key=site.agent_key, json=body).status_code == 403
     assert cloud.call("POST", path, key=site.lan_key, json=body).status_code == 200
-    (sample,) = _history(cloud, site.lan_recipient)
+    (sample,) = history_of(cloud, site.lan_recipient)
     assert sample["appId"] == site.lan_recipient
 
 
@@ -429,7 +352,7 @@ def test_flat_and_nested_reports_look_the_same(cloud: Cloud, site: Site, path: s
     for number, shape in enumerate(shapes):
         body = {"recipientId": site.lan_recipient, "printerSerial": f"S{number}", **shape}
         assert cloud.call("POST", path, key=site.lan_key, json=body).status_code == 200
-        assert _printer(cloud, site.lan_recipient, f"S{number}").data["state"]["status"] == nested
+        assert printer_of(cloud, site.lan_recipient, f"S{number}").data["state"]["status"] == nested
 
 
 def test_a_wrong_status_is_named(cloud: Cloud, site: Site) -> None:
@@ -507,7 +430,7 @@ def test_a_picture_never_makes_its_report_fail(cloud: Cloud, site: Site, case: s
     told = answer.json()
     assert told["imageUploaded"] is kept
     assert (told["imageUrl"] is None, told["imageMessage"] is None) == (not kept, kept)
-    assert _printer(cloud, site.lan_recipient, SERIALS[0]).data["state"]["status"] == IDLE
+    assert printer_of(cloud, site.lan_recipient, SERIALS[0]).data["state"]["status"] == IDLE
     if kept:
         assert requests.get(told["imageUrl"], timeout=10).content == PICTURE
 

@@ -25,6 +25,9 @@ def variables_of(cloud: Cloud, site: Site) -> dict[str, str]:
         "lan_recipient": site.lan_recipient,
         "lan_key": site.lan_key,
         "foreign_key": cloud.new_site().organization_key,
+        **{f"{role}_token": cloud.token(site.organization, role) for role in ("viewer", "operator", "admin")},
+        "homeless_token": cloud.token(None, None, "nobody"),
+        "foreign_token": cloud.token(cloud.new_site().organization),
     }
 
 
@@ -40,7 +43,7 @@ def variables_before(cloud: Cloud, site: Site, name: str, step: Mapping[str, Any
 def send(cloud: Cloud, step: Mapping[str, Any], variables: Mapping[str, str], **other: Any) -> requests.Response:
     """The step's request: `json`, or a `form` with a print file (`file`) or a picture (`image`); `put` goes before.
 
-    The key is the example's, else the operator's; `key` in `other` overrules both.
+    The credential is the example's `token` or `key`, else the operator's key; what `other` says overrules it.
     """
     request = fill(step["request"], variables)
     options: dict[str, Any] = {}
@@ -56,7 +59,6 @@ def send(cloud: Cloud, step: Mapping[str, Any], variables: Mapping[str, str], **
         options["files"] = {"image": (request["image"]["name"], PICTURE, "image/jpeg")}
     if "put" in request and request["put"]["url"].startswith("http"):
         requests.put(request["put"]["url"], data=request["put"]["text"].encode(), timeout=10).raise_for_status()
-    key = request.get("key", cloud.operator_key)
-    return cloud.call(
-        request["method"], request["path"], **{"key": key, "headers": request.get("headers"), **options, **other}
-    )
+    options["token"] = request.get("token")
+    options["key"] = request.get("key", None if options["token"] else cloud.operator_key)
+    return cloud.call(request["method"], request["path"], **{"headers": request.get("headers"), **options, **other})

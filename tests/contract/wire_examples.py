@@ -28,6 +28,8 @@ def _is_base64(value: Any) -> bool:
 KINDS: Mapping[str, Callable[[Any], bool]] = {
     "<uuid>": _matches(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "<time>": _matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+    "<moment>": _matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
+    "<time or null>": lambda value: value is None or KINDS["<time>"](value),
     "<token>": _matches(r"[A-Za-z0-9_-]{40,}"),
     "<sha256>": _matches(r"[0-9a-f]{64}"),
     "<md5>": _matches(r"[0-9a-f]{32}"),

@@ -220,7 +220,7 @@ def sites(backend: Backend, folder: Path, **settings: str) -> Iterator[Callable[
 def _relay(cloud: Cloud) -> Iterator[RelayServer]:
     """In front of the emulator: filters hold, and a killed agent's pull takes no message along."""
     environment = cloud.backend.environment
-    server = RelayServer(0, environment["GCP_PROJECT_ID"], cloud.base_url, environment["PUBSUB_EMULATOR_HOST"])
+    server = RelayServer(0, environment["GCP_PROJECT_ID"], cloud.base_url, environment["PUBSUB_EMULATOR_HOST"], ())
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield server

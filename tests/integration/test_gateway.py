@@ -9,6 +9,7 @@ import psutil
 import pytest
 import requests
 
+from local.children import StackError
 from local.sample_print import make_3mf
 from local.stack import Stack
 from printpipe.runtime import catalog
@@ -79,6 +80,34 @@ def test_another_method_is_answered_by_the_function_of_the_path(stack: Stack, me
     answer = call(stack, method, "/control")
     assert answer.status_code == 405
     assert answer.headers.get("X-Request-Id")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/v1/keys", "GET, POST"),
+        ("HEAD", "/api/v1/keys", "GET, POST"),
+        ("PUT", "/cloud-key-list/api/v1/keys", "GET"),
+        ("PUT", "/cloud-key-create/api/v1/keys", "POST"),
+    ],
+)
+def test_a_path_of_several_functions_names_the_methods_of_all(
+    stack: Stack, method: str, path: str, allowed: str
+) -> None:
+    answer = call(stack, method, path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    assert method == "HEAD" or answer.json()["error_type"] == "ValidationError"
+
+
+def test_a_scheduled_function_runs_when_it_is_fired(stack: Stack) -> None:
+    def pruned() -> int:
+        return sum(line.get("event") == "history_pruned" for line in stack.child("gateway").records())
+
+    before = pruned()
+    stack.fire("trigger-history-prune")
+    until(lambda: pruned() > before, "the function's log line")
+    with pytest.raises(StackError, match="trigger-teapot-brew"):
+        stack.fire("trigger-teapot-brew")
 
 
 def test_keys_and_tokens_stay_out_of_the_logs(stack: Stack) -> None:

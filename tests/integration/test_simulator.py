@@ -522,6 +522,16 @@ class TestControl:
         assert control(farm, p1s, "speed", {"speed": 600})["speed"] == 600
         assert p1s.inspect()["faults"]["silent"] is True
 
+    def test_spools_are_changed_over_the_api(self, farm: Farm, printer: SimulatedPrinter) -> None:
+        spool = {"slot": 5, "type": "ABS", "color": "#D32941", "remain": 30}
+        with Client(printer) as client:
+            client.wait(lambda m: m.get("msg") == 0)
+            shown = control(farm, printer, "filaments", {"units": [0, 1], "loaded": [spool], "nozzle_diameter": 0.6})
+            assert shown["filaments"] == {"units": [0, 1], "loaded": [spool], "nozzle_diameter": 0.6}
+            report = client.wait(lambda m: m.get("nozzle_diameter") == "0.6")
+            trays = [tray for unit in report["ams"]["ams"] for tray in unit["tray"]]
+            assert [tray.get("tray_type") for tray in trays] == [None, None, None, None, None, "ABS", None, None]
+
     @pytest.mark.parametrize(
         ("action", "body", "status"),
         [
@@ -530,6 +540,9 @@ class TestControl:
             ("faults", {"silent": True, "drop_acks": -1.5}, 400),
             ("faults", [], 400),
             ("hms", {"entries": [{"attr": 1}]}, 400),
+            ("filaments", {"loaded": [{"slot": 0}]}, 400),
+            ("filaments", {"units": [[0]]}, 400),
+            ("filaments", {"spools": []}, 400),
             ("speed", {"speed": 0}, 400),
             ("speed", {}, 400),
             ("screen", {"action": "dance"}, 400),
@@ -566,6 +579,19 @@ class TestCommandLine:
             with Farm(["P1S"], state_dir=tmp_path) as farm:
                 kept.append((farm.printers[0].ca_file.read_bytes(), farm.printers[0].access_code))
         assert kept[0] == kept[1]
+
+    def test_printers_are_loaded_as_they_are_told(self, tmp_path: Path) -> None:
+        spool = {"slot": 254, "type": "TPU", "color": "#101010", "remain": -1}
+        setup = {"units": [], "loaded": [spool], "nozzle_diameter": 0.4}
+        options = ("--state-dir", str(tmp_path), "--filaments", json.dumps({"1": setup}))
+        with simulator(*options) as (_, ready):
+            loaded = {each["model"]: each["filaments"] for each in fetched(f"{ready['control_url']}/printers")}
+        assert loaded["X1C"] == setup
+        assert [each["slot"] for each in loaded["P1S"]["loaded"]] == [0, 1, 2, 254]
+
+    def test_filaments_for_no_printer_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="does not exist"):
+            Farm(["P1S"], state_dir=tmp_path, filaments={1: {}})
 
     def test_bad_options_end_with_a_sentence(self, tmp_path: Path) -> None:
         run = subprocess.run(

@@ -56,7 +56,7 @@ class Site:
 
 @contextmanager
 def relay(emulator: str) -> Iterator[RelayServer]:
-    server = RelayServer(0, "demo-p", "http://127.0.0.1:9", emulator)
+    server = RelayServer(0, "demo-p", "http://127.0.0.1:9", emulator, rows=())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

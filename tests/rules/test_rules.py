@@ -1,64 +1,205 @@
-"""The data is out of reach for everyone but the functions."""
+"""Members read what happens at their organization's printers; all else is for the functions alone."""
 
-import base64
 import json
-import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import astuple
+from itertools import takewhile
+from queue import SimpleQueue
+from typing import Any
 
+import grpc
 import pytest
-import requests
+from google.api_core.exceptions import PermissionDenied
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
+from google.cloud.firestore_v1.types import ListenRequest, ListenResponse
 
-RULES = Path(__file__).resolve().parents[2] / "firestore.rules"
+from printpipe.domain.policy import Collections
+from tests.counts import SOAK
+from tests.rules.readers import ATTEMPTS, READABLE, RULES, Database, Reader, members, query, strangers, text, where
+
 PROJECT = "demo-rules"
-COLLECTIONS = ("printers", "print_jobs", "printer_commands", "files", "api_keys", "organizations", "anything")
+FEW_STRANGERS = ("anonymous", "expired", "with a bare sub")
+UNBUILT = ("statistics", "webhooks", "rate_limits", "processed_events", "anything")
+COLLECTIONS = sorted({*map(str, astuple(Collections())), *UNBUILT})
+MEMBERS = ("viewer", "operator", "admin", "of another organization")
+STRANGERS = tuple(each.name for each in strangers(PROJECT))
+READERS = {name: (*MEMBERS, *(STRANGERS if SOAK or name in READABLE else FEW_STRANGERS)) for name in COLLECTIONS}
+"""By collection: at reduced counts fewer strangers try what even members may not."""
+
+pytestmark = pytest.mark.emulators
 
 
-def _user(**claims: object) -> str:
-    now = int(time.time())
-    body = {
-        "sub": "somebody",
-        "user_id": "somebody",
-        "aud": PROJECT,
-        "iss": f"https://securetoken.google.com/{PROJECT}",
-        "iat": now,
-        "exp": now + 600,
-        **claims,
+def _filled(host: str, project: str, collections: Iterable[str]) -> Database:
+    """A database with documents of two organizations, of an empty one, of a list of them, and of none."""
+    database = Database(host, project)
+    owners: Mapping[str, Any] = {
+        "of-org-1": {"organizationId": text("org-1")},
+        "of-org-2": {"organizationId": text("org-2")},
+        "of-the-empty": {"organizationId": text("")},
+        "of-a-list": {"organizationId": {"arrayValue": {"values": [text("org-1")]}}},
+        "of-nobody": {"status": text("idle")},
     }
-    parts = ({"alg": "none", "type": "JWT"}, body)
-    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts) + "."
+    database.put({f"{each}/{name}": fields for each in collections for name, fields in owners.items()})
+    return database
+
+
+def _readers(project: str) -> dict[str, Reader]:
+    other = members(project, "org-2")[-1]
+    everybody = [*members(project, "org-1"), *strangers(project)]
+    return {each.name: each for each in everybody} | {"of another organization": other}
+
+
+READER = _readers(PROJECT)
 
 
 @pytest.fixture(scope="module")
-def database(emulators: Mapping[str, str]) -> str:
-    """The REST root of a database under the project's rules, with one document in each collection."""
-    emulator = f"http://{emulators['firestore']}"
-    rules = {"rules": {"files": [{"name": "security.rules", "content": RULES.read_text()}]}}
-    requests.put(f"{emulator}/emulator/v1/projects/{PROJECT}:securityRules", json=rules, timeout=10).raise_for_status()
-    root = f"{emulator}/v1/projects/{PROJECT}/databases/(default)/documents"
-    for collection in COLLECTIONS:
-        answer = requests.patch(
-            f"{root}/{collection}/one",
-            json={"fields": {"organizationId": {"stringValue": "org-1"}}},
-            headers={"Authorization": "Bearer owner"},
-            timeout=10,
-        )
-        answer.raise_for_status()
-    return root
+def database(emulators: Mapping[str, str]) -> Database:
+    return _filled(emulators["firestore"], PROJECT, COLLECTIONS)
 
 
-@pytest.mark.emulators
-@pytest.mark.parametrize("collection", COLLECTIONS)
-@pytest.mark.parametrize("user", ["nobody", "somebody", "an admin"])
-def test_no_client_reads_or_writes(database: str, collection: str, user: str) -> None:
-    claims = {"organizationId": "org-1", "role": "admin"} if user == "an admin" else {}
-    headers = {} if user == "nobody" else {"Authorization": f"Bearer {_user(**claims)}"}
-    path, fields = f"{database}/{collection}/one", {"fields": {"status": {"stringValue": "completed"}}}
-    answers = {
-        "get": requests.get(path, headers=headers, timeout=10),
-        "list": requests.get(f"{database}/{collection}", headers=headers, timeout=10),
-        "update": requests.patch(path, json=fields, headers=headers, timeout=10),
-        "create": requests.post(f"{database}/{collection}?documentId=two", json=fields, headers=headers, timeout=10),
-        "delete": requests.delete(path, headers=headers, timeout=10),
+@pytest.fixture(scope="module")
+def stored(database: Database) -> Mapping[str, Any]:
+    """What stands in each collection."""
+    return {collection: _stored(database, collection) for collection in COLLECTIONS}
+
+
+def _stored(database: Database, collection: str) -> Any:
+    return database.ask("GET", f"/{collection}", user="owner").json()
+
+
+@pytest.mark.parametrize(
+    ("collection", "reader"), [(each, who) for each, readers in READERS.items() for who in readers]
+)
+def test_a_member_reads_what_is_its_organizations_and_nobody_writes(
+    database: Database, stored: Mapping[str, Any], collection: str, reader: str
+) -> None:
+    who = READER[reader]
+    may = who.organization if collection in READABLE else None
+    with ThreadPoolExecutor(4) as pool:
+        told = pool.map(lambda attempt: attempt.run(database, collection, who.user), ATTEMPTS)
+    answers = {attempt.name: answer for attempt, answer in zip(ATTEMPTS, told, strict=True)}
+    expected = {each.name: 200 if may and each.reads == may else 403 for each in ATTEMPTS}
+    assert {name: answer.status_code for name, answer in answers.items()} == expected
+    for name, answer in answers.items():
+        shown = {each for each in ("org-1", "org-2") if each in answer.text}
+        assert shown <= ({who.organization} if answer.ok else set()), name
+    assert _stored(database, collection) == stored[collection]
+
+
+@pytest.mark.parametrize("operator", ["IN", "GREATER_THAN_OR_EQUAL", "LESS_THAN_OR_EQUAL", "NOT_EQUAL"])
+def test_a_query_that_could_find_anothers_is_refused(database: Database, operator: str) -> None:
+    viewer = members(PROJECT, "org-1")[0]
+    for collection in READABLE:
+        asked = query(collection, None, **where("org-1", operator))
+        assert database.ask("POST", ":runQuery", asked, viewer.user).status_code == 403
+
+
+def test_a_query_may_ask_for_more_than_the_organization(database: Database) -> None:
+    viewer = members(PROJECT, "org-1")[0]
+    order = [{"field": {"fieldPath": "__name__"}, "direction": "DESCENDING"}]
+    answer = database.ask("POST", ":runQuery", query("print_jobs", "org-1", orderBy=order, limit=5), viewer.user)
+    names = [each["document"]["name"] for each in answer.json()]
+    assert (answer.status_code, names) == (200, [f"{database.name}/print_jobs/of-org-1"])
+
+
+@pytest.mark.parametrize("collection", READABLE)
+def test_what_lies_below_a_readable_document_is_not_readable(database: Database, collection: str) -> None:
+    below = f"/{collection}/of-org-1/notes/of-org-1"
+    database.put({below[1:]: {"organizationId": text("org-1")}})
+    for reader in READER.values():
+        assert database.ask("GET", below, user=reader.user).status_code == 403
+
+
+@contextmanager
+def _listening(database: Database, user: str | None, asked: Mapping[str, Any]) -> Iterator[Iterator[ListenResponse]]:
+    """What a client is told that listens to a query, in a stream that is open for 10 s at the most."""
+    with grpc.insecure_channel(database.host) as channel:
+        client = FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))
+        root = database.name.removesuffix("/documents")
+        target = {"query": {"parent": database.name, "structured_query": asked}, "target_id": 1}
+        wishes: SimpleQueue[ListenRequest | None] = SimpleQueue()
+        wishes.put(ListenRequest(database=root, add_target=target))
+        metadata = [("google-cloud-resource-prefix", root), *([("authorization", f"Bearer {user}")] if user else [])]
+        try:
+            yield iter(client.listen(requests=iter(wishes.get, None), metadata=metadata, timeout=10))
+        finally:
+            wishes.put(None)
+
+
+def _names(told: Iterator[ListenResponse]) -> Iterator[str]:
+    """The documents in the order in which they are told of; PermissionError once the target is refused."""
+    for each in told:
+        if each.target_change.cause.code == grpc.StatusCode.PERMISSION_DENIED.value[0]:
+            raise PermissionError(each.target_change.cause.message)
+        if each.document_change.document.name:
+            yield each.document_change.document.name
+
+
+def _listened(collection: str, organization: str | None) -> dict[str, Any]:
+    condition = {
+        "field_filter": {
+            "field": {"field_path": "organizationId"},
+            "op": "EQUAL",
+            "value": {"string_value": organization},
+        }
     }
-    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 403)
+    return {"from_": [{"collection_id": collection}], **({"where": condition} if organization else {})}
+
+
+@pytest.mark.parametrize("collection", READABLE)
+def test_a_member_is_told_what_changes(emulators: Mapping[str, str], collection: str) -> None:
+    database = _filled(emulators["firestore"], "demo-rules-live", READABLE)
+    user = members(database.project, "org-1")[0].user
+    with _listening(database, user, _listened(collection, "org-1")) as told:
+        names, place = _names(told), f"{database.name}/{collection}"
+        assert next(names) == f"{place}/of-org-1"
+        database.put({f"{collection}/{name}": {"organizationId": text(name)} for name in ("org-2", "org-1")})
+        assert {*takewhile(f"{place}/org-1".__ne__, names)} <= {f"{place}/of-org-1"}
+
+
+@pytest.mark.parametrize("organization", [None, "org-2"])
+def test_nobody_listens_to_more(database: Database, organization: str | None) -> None:
+    for reader in (*members(PROJECT, "org-1"), *strangers(PROJECT)):
+        with _listening(database, reader.user, _listened("printers", organization)) as told:
+            assert _is_refused(told)
+
+
+def _is_refused(told: Iterator[ListenResponse]) -> bool:
+    try:
+        next(_names(told))
+    except (PermissionError, PermissionDenied):
+        return True
+    return False
+
+
+def test_every_expression_of_the_rules_is_seen_both_ways(emulators: Mapping[str, str]) -> None:
+    project = "demo-rules-coverage"
+    database = _filled(emulators["firestore"], project, READABLE)
+    for reader in _readers(project).values():
+        for collection in READABLE:
+            for attempt in ATTEMPTS[:4]:
+                attempt.run(database, collection, reader.user)
+    values: dict[tuple[int, int, int], set[str]] = {}
+    for position, seen in _evaluations(database.coverage()):
+        values.setdefault(position, set()).update(seen)
+    assert len(values) > len(READABLE)
+    rules = RULES.read_text().splitlines()
+    unseen = [f"{line}:{column} {rules[line - 1].strip()}" for (line, column, _), seen in values.items() if not seen]
+    one_way = [
+        f"{line}:{column} only {seen}: {rules[line - 1].strip()}"
+        for (line, column, _), seen in values.items()
+        if seen & {"true", "false"} and not seen >= {"true", "false"}
+    ]
+    assert (unseen, one_way) == ([], [])
+
+
+def _evaluations(report: Any) -> Iterator[tuple[tuple[int, int, int], set[str]]]:
+    """The place of each expression, and what it came to: `true`, `false`, or something else."""
+    for node in report:
+        place = node["sourcePosition"]
+        seen = {json.dumps(each["value"].get("boolValue", "other")) for each in node.get("values", ())}
+        yield (place["line"], place["column"], place["endOffset"]), seen
+        yield from _evaluations(node.get("children", ()))

@@ -29,8 +29,9 @@ def contents(file: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def handler_file(row: catalog.Row) -> str:
-    return f"{row.handler_module.replace('.', '/')}.py"
+def handler_files(row: catalog.Row) -> set[str]:
+    modules = [face.module for face in row.faces] if row.http else [row.handler_module]
+    return {f"{module.replace('.', '/')}.py" for module in modules}
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +62,16 @@ def test_one_bundle_a_row_and_a_manifest_that_describes_them(built: Path) -> Non
 def test_a_bundle_holds_its_own_handler_row_packages_and_adapters(built: Path, name: str) -> None:
     row, files = ROWS[name], contents(built / f"{name}.zip")
     inside = {file for file in files if not file.endswith("__init__.py")}
-    handlers = inside & {handler_file(each) for each in ROWS.values()}
+    handlers = inside & {file for each in ROWS.values() for file in handler_files(each)}
     dialects = {file for file in inside if file.startswith("printpipe/dialects/")}
-    assert handlers == {handler_file(row)}
-    assert dialects <= {"printpipe/dialects/exchange.py", f"printpipe/dialects/{row.dialect}.py"}
+    assert handlers == handler_files(row)
+    faces = row.faces if row.http else ()
+    assert dialects <= {
+        "printpipe/dialects/exchange.py",
+        *(f"printpipe/dialects/{face.dialect}.py" for face in faces),
+    }
+    takes_tokens = any(face.auth == "jwt" for face in faces)
+    assert ("printpipe/services/tokens.py" in inside) == takes_tokens
 
     halves = {"printpipe/runtime/http.py": bool(row.http), "printpipe/runtime/events.py": bool(row.trigger)}
     assert {half: half in inside for half in halves} == halves

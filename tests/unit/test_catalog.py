@@ -5,6 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jsonschema
 import pytest
@@ -23,6 +24,8 @@ SETS = requirements.requirement_sets(ROWS)
 SIZE = {"memory": 256, "cpu": 1, "concurrency": 80, "timeout": 60, "min_instances": 0, "max_instances": 20}
 HTTP_ROW = {"name": "cloud-teapot-brew", "http": {"methods": ["POST"], "path": "/brew"}, "dialect": "cloud"}
 WHOLE_ROW = {**HTTP_ROW, "auth": "key", "scope": "files.write", "uses": ["documents"]}
+CREATED = {"firestore": "google.cloud.firestore.document.v1.created", "document": "teapots/{teapotId}"}
+TRIGGER_ROW = {"name": "trigger-teapot-rinse", "uses": ["documents"]}
 
 
 def read(folder: Path, *rows: dict[str, Any]) -> list[catalog.Row]:
@@ -55,7 +58,8 @@ def test_every_keyed_method_has_a_scope() -> None:
 
 
 def test_every_row_has_its_handler_and_every_handler_its_row() -> None:
-    known = {row.handler_module.replace(".", "/") + ".py" for row in ROWS}
+    served = [row.handler_module for row in ROWS] + [face.module for row in ROWS if row.http for face in row.faces]
+    known = {module.replace(".", "/") + ".py" for module in served}
     rooms = [*(FUNCTIONS / "printpipe/endpoints").glob("*/*.py"), *(FUNCTIONS / "printpipe/triggers").glob("*.py")]
     entrance = re.compile(r"^def (handle|get|post|put|delete)\(", re.MULTILINE)
     handlers = {file.relative_to(FUNCTIONS).as_posix() for file in rooms if entrance.search(file.read_text())}
@@ -64,13 +68,15 @@ def test_every_row_has_its_handler_and_every_handler_its_row() -> None:
 
 def test_every_endpoint_serves_the_methods_of_its_row() -> None:
     for row in ROWS:
-        if row.http:
-            assert set(operations(row)) == set(row.http.methods), row.name
+        for face in row.faces if row.http else ():
+            assert row.http is not None
+            assert set(operations(row, face)) == set(row.http.methods), face.name
 
 
 def test_every_row_has_its_wire_example() -> None:
     wire = PROJECT / "tests/contract/wire"
-    assert [row.name for row in ROWS if not (wire / f"{row.name}.yaml").is_file()] == []
+    names = [row.name for row in ROWS] + [face.name for row in ROWS if row.http for face in row.faces]
+    assert [name for name in names if not (wire / f"{name}.yaml").is_file()] == []
 
 
 @pytest.mark.parametrize(
@@ -85,13 +91,60 @@ def test_every_row_has_its_wire_example() -> None:
         {"scope": {"POST": "tea.write"}},
         {"dialect": None},
         {"http": {"methods": ["BREW"], "path": "/brew"}},
-        {"trigger": {"firestore": "created", "document": "teapots/{teapotId}"}},
+        {"trigger": CREATED},
     ],
     ids=str,
 )
 def test_a_wrong_row_is_refused_by_its_name(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="cloud-teapot-brew"):
         read(tmp_path, {**WHOLE_ROW, "name": "cloud-teapot-list"}, {**WHOLE_ROW, **wrong})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"trigger": {}},
+        {"trigger": {**CREATED, "firestore": "created"}},
+        {"trigger": {**CREATED, "document": "teapots"}},
+        {"trigger": {**CREATED, "document": "rooms/{roomId}/teapots/{teapotId}"}},
+        {"trigger": {"firestore": CREATED["firestore"]}},
+        {"trigger": {**CREATED, "schedule": "* * * * *"}},
+        {"trigger": {"document": "teapots/{teapotId}", "schedule": "* * * * *"}},
+        {"trigger": {"schedule": "every 5 minutes"}},
+        {"trigger": {"schedule": "60 * * * *"}},
+        {"trigger": CREATED, "uses": ["files"]},
+    ],
+    ids=str,
+)
+def test_a_wrong_trigger_is_refused_by_its_rows_name(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="trigger-teapot-rinse"):
+        read(tmp_path, WHOLE_ROW, {**TRIGGER_ROW, **wrong})
+
+
+@pytest.mark.parametrize("kind", ["created", "updated", "deleted", "written"])
+def test_a_trigger_is_any_firestore_event_or_a_schedule(tmp_path: Path, kind: str) -> None:
+    watching = {**CREATED, "firestore": f"google.cloud.firestore.document.v1.{kind}"}
+    scheduled = {"schedule": "*/5 6-22 * * MON-FRI", "time_zone": "Europe/Berlin"}
+    rows = read(
+        tmp_path,
+        {**TRIGGER_ROW, "trigger": watching},
+        {**TRIGGER_ROW, "name": "trigger-tea-brew", "trigger": scheduled},
+    )
+    assert [row.trigger.model_dump(exclude_none=True) for row in rows if row.trigger] == [
+        {**watching, "time_zone": "UTC"},
+        scheduled,
+    ]
+    assert [row.handler_module for row in rows] == ["printpipe.triggers.teapot_rinse", "printpipe.triggers.tea_brew"]
+
+
+def test_every_schedules_zone_is_one() -> None:
+    assert [row.name for row in ROWS if row.trigger and not ZoneInfo(row.trigger.time_zone)] == []
+
+
+def test_the_bus_brings_the_documents_packages(tmp_path: Path) -> None:
+    [row] = read(tmp_path, {**WHOLE_ROW, "uses": ["bus"]})
+    assert row.uses == {"bus"}
+    assert (row.packages, row.requirement_set) == (("bus", "documents"), "bus-documents")
 
 
 def test_a_name_that_occurs_twice_is_refused(tmp_path: Path) -> None:
@@ -152,7 +205,7 @@ def test_packages_that_a_row_does_not_use_are_not_in_its_set() -> None:
 
 
 def test_too_many_sets_are_refused(tmp_path: Path) -> None:
-    uses = [[], ["documents"], ["files"], ["bus"], ["keys"], ["events"], ["bus", "keys"], ["bus", "files"]]
+    uses = [[], ["documents"], ["files"], ["bus"], ["keys"], ["bus", "keys"], ["bus", "files"], ["documents", "keys"]]
     rows = [{**WHOLE_ROW, "name": f"cloud-teapot-{chr(97 + i)}", "uses": use} for i, use in enumerate(uses)]
     (tmp_path / "eight").mkdir()
     (tmp_path / "nine").mkdir()

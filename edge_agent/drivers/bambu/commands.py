@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from edge_agent.command import Command
+from edge_agent.drivers.bambu.filaments import EXTERNAL_NAMES, HT_BASE, TRAYS, plain_color
 from edge_agent.drivers.bambu.models import has_chamber_heater, nozzle_limit
 from edge_agent.drivers.bambu.state import Picture
 from edge_agent.execution import Refused
@@ -18,6 +19,8 @@ TEMPERATURE_TOLERANCE = 0.6
 FAN_TOLERANCE_PERCENT = 7.0
 """The report has sixteen steps of 6.7 %."""
 
+UNUSED = -1
+"""In an AMS mapping: the print does not use this filament of the file."""
 SPEED_LEVELS = {1: 50, 2: 100, 3: 124, 4: 166}
 FAN_PORTS = {"part": "P1", "aux": "P2", "chamber": "P3"}
 BED_ONLY_HOMING = re.compile(r"(?<![A-Z])G\s*0*28(?!\d)(?=.*Z)(?!.*[XY])", re.IGNORECASE)
@@ -82,20 +85,61 @@ class _Gcode(_Metadata):
     gcode: Annotated[str, Field(min_length=1, max_length=4000)]
 
 
+def _color(value: str) -> str:
+    plain = plain_color(value)
+    if not plain:
+        raise ValueError("a colour is #RRGGBB")
+    return plain
+
+
+class ExpectedFilament(_Metadata):
+    """What a slot must hold for the print to start; a colour only where one is named."""
+
+    slot: Annotated[int, Field(ge=0, le=255)]
+    kind: Annotated[str, Field(alias="type", min_length=1)]
+    color: Annotated[str, AfterValidator(_color)] | None = None
+
+
 class StartOptions(_Metadata):
-    """start_print's metadata. `ams_mapping`: index = filament in the file, value = AMS * 4 + slot, -1 unused."""
+    """start_print's metadata.
+
+    `ams_mapping`: index = filament in the file, value = AMS * 4 + tray, an AMS HT's id, 254 the external spool,
+    -1 unused. Without a word about the AMS the print takes the external spool.
+    """
 
     file_name: str = ""
     plate_index: Annotated[int, Field(ge=1, le=999)] = 1
     param_path: Annotated[str, Field(pattern=r"^Metadata/[A-Za-z0-9_.-]+$")] | None = None
     use_ams: bool | None = None
     ams_mapping: tuple[int, ...] | None = None
+    expected_filaments: tuple[ExpectedFilament, ...] = ()
     enable_timelapse: Annotated[bool, Field(alias="enable_timelapse")] = False
 
     @property
     def plate_file(self) -> str:
         """The plate's G-code inside the 3MF."""
         return self.param_path or f"Metadata/plate_{self.plate_index}.gcode"
+
+    @property
+    def slots(self) -> frozenset[int]:
+        """The AMS slots that the print takes filament from."""
+        return frozenset(slot for slot in self.ams_mapping or () if slot >= 0) - EXTERNAL_NAMES
+
+    @property
+    def takes_ams(self) -> bool:
+        """Whether the print takes its filament from the AMS: the mapping says it, without one `use_ams`."""
+        return bool(self.slots) or (bool(self.use_ams) and not self.ams_mapping)
+
+    @model_validator(mode="after")
+    def _of_one_mind(self) -> Self:
+        mapping = frozenset(self.ams_mapping or ())
+        if self.slots and mapping & EXTERNAL_NAMES:
+            raise ValueError("amsMapping names AMS slots and the external spool; a print takes its filament from one")
+        if self.slots and self.use_ams is False:
+            raise ValueError("amsMapping names AMS slots, but useAms is false")
+        if self.use_ams and mapping and mapping <= {UNUSED}:
+            raise ValueError("useAms is true, but amsMapping names no slot")
+        return self
 
 
 def start_options(command: Command) -> StartOptions:
@@ -137,8 +181,7 @@ def plan(command: Command, serial: str) -> Plan:
 
 def start_3mf(options: StartOptions, name: str, marker: str, subtask_id: str, md5: str) -> Request:
     """The request that prints one plate of an uploaded 3MF; `marker` and `subtask_id` are what it is known by later."""
-    mapping = list(options.ams_mapping or ())
-    use_ams = options.use_ams if options.use_ams is not None else bool(mapping)
+    mapping = list(options.ams_mapping or ()) if options.takes_ams else []
     fields: dict[str, Any] = {
         "param": options.plate_file,
         "url": f"ftp:///{name}",
@@ -155,10 +198,19 @@ def start_3mf(options: StartOptions, name: str, marker: str, subtask_id: str, md
         "vibration_cali": True,
         "layer_inspect": False,
         "timelapse": options.enable_timelapse,
-        "use_ams": use_ams,
+        "use_ams": options.takes_ams,
         "ams_mapping": mapping,
     }
+    if mapping:
+        fields["ams_mapping2"] = [_place(slot) for slot in mapping]
     return Request("print", "project_file", fields)
+
+
+def _place(slot: int) -> dict[str, int]:
+    """A slot as newer firmware has it."""
+    if slot < 0:
+        return {"ams_id": 255, "slot_id": 255}
+    return {"ams_id": slot, "slot_id": 0} if slot >= HT_BASE else {"ams_id": slot // TRAYS, "slot_id": slot % TRAYS}
 
 
 def start_gcode(name: str) -> Request:
@@ -174,7 +226,7 @@ def _parse(model: type[Model], data: Mapping[str, Any]) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         what = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}".removeprefix(": ")
             for item in error.errors(include_input=False, include_url=False)
         )
         raise Refused(f"the command's metadata is wrong: {what}") from None

@@ -41,7 +41,7 @@ class BambuDriver:
         urgent = Contact(self._session, clock, timing.stop_repeat)
         self._stops = Stops(self._session, urgent, self._desk, timing, clock)
         self._recall = Recall(self._session, self._desk, timing, clock)
-        self._reported_state = ""
+        self._visible: tuple[object, ...] = ()
         self._unready_since: float | None = clock.monotonic()
 
     def start(self) -> None:
@@ -110,9 +110,17 @@ class BambuDriver:
             "printJobId": job.print_job_id if job else None,
             "printError": picture.print_error,
             "hms": [{"code": entry.text, "severity": entry.severity, "module": entry.module} for entry in hms],
+            "loadedFilaments": None if picture.filaments is None else [each.wire() for each in picture.filaments],
+            "nozzleDiameter": picture.nozzle_diameter,
             "online": True,
         }
-        material = (picture.gcode_state, picture.print_error, frozenset(picture.hms), file_name, numbers["printJobId"])
+        material = (
+            *_visible(picture),
+            picture.print_error,
+            frozenset(picture.hms),
+            file_name,
+            numbers["printJobId"],
+        )
         present = {name: value for name, value in numbers.items() if value is not None}
         return StatusReport(picture.state, material, present)
 
@@ -120,6 +128,12 @@ class BambuDriver:
         self._desk.see(picture, first)
         job = self._desk.live_job
         self._hms.see(picture, job.print_job_id if job else None)
-        if picture.gcode_state != self._reported_state:
-            self._reported_state = picture.gcode_state
+        if (visible := _visible(picture)) != self._visible:
+            self._visible = visible
             self._changed.set()
+
+
+def _visible(picture: Picture) -> tuple[object, ...]:
+    """What a person at the printer would see change: its state, the spools, the nozzle."""
+    spools = None if picture.filaments is None else tuple(each.identity for each in picture.filaments)
+    return picture.gcode_state, spools, picture.nozzle_diameter

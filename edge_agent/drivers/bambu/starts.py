@@ -8,6 +8,7 @@ has to look, because a second request could print on top of the first.
 import hashlib
 import re
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_agent.command import Command, Outcome, completed, failed, unknown
@@ -16,6 +17,7 @@ from edge_agent.drivers.bambu.acks import DEVELOPER_MODE_ADVICE
 from edge_agent.drivers.bambu.commands import Request, StartOptions, start_3mf, start_gcode, start_options
 from edge_agent.drivers.bambu.contact import SLICE_SECONDS, Contact
 from edge_agent.drivers.bambu.desk import SENT_PHASES, JobDesk
+from edge_agent.drivers.bambu.filaments import EXTERNAL, EXTERNAL_NAMES, Filament, slot_name
 from edge_agent.drivers.bambu.ftps import UploadFailed, size_on_printer, upload
 from edge_agent.drivers.bambu.hms import START_ERRORS, error_text
 from edge_agent.drivers.bambu.link import Ticket
@@ -61,6 +63,29 @@ def identity(command: Command, options: StartOptions) -> Identity:
     return Identity(f"{title}_{digest.hex()[:8]}", str(subtask_id), extension)
 
 
+def filament_fault(options: StartOptions, loaded: Sequence[Filament] | None) -> str | None:
+    """Why the start must not be sent, as the printer is loaded now; None where nothing speaks against it.
+
+    Without expectations only emptiness can be seen, and of the external spool, which need not be declared, nothing.
+    """
+    if loaded is None:
+        return "the printer does not say which filaments are loaded" if options.expected_filaments else None
+    by_slot = {filament.slot: filament for filament in loaded}
+    for slot in sorted(options.slots):
+        if slot not in by_slot:
+            return f"{slot_name(slot)} is empty"
+    for expected in options.expected_filaments:
+        name = slot_name(expected.slot)
+        there = by_slot.get(EXTERNAL if expected.slot in EXTERNAL_NAMES else expected.slot)
+        if there is None:
+            return f"{name} is empty; the print needs {expected.kind}"
+        if there.kind.casefold() != expected.kind.strip().casefold():
+            return f"{name} holds {there.kind}; the print needs {expected.kind}"
+        if expected.color is not None and there.color != expected.color:
+            return f"{name} holds {there.kind} in {there.color or 'no known colour'}; the print needs {expected.color}"
+    return None
+
+
 class Starts:
     """Carries out start_print on one printer."""
 
@@ -86,7 +111,7 @@ class Starts:
                 self._desk.ongoing = run
             request = self._prepare(run, options, who)
             run.intend()
-            ticket, error_before = self._send(run, request, who)
+            ticket, error_before = self._send(run, options, request, who)
         finally:
             with self._desk.gate:
                 self._desk.ongoing = None
@@ -100,8 +125,11 @@ class Starts:
         run.authorise()
         self._await_end_of_last(run)
         self._refuse_if_busy(run)
+        self._refuse_wrong_filament(options)
         local, _ = run.file()
         if who.extension == ".gcode":
+            if options.slots:
+                raise Refused("a plain G-code file takes no AMS mapping; send the sliced .3mf")
             request = start_gcode(who.file_name)
         else:
             _require_plate(local, options.plate_file)
@@ -127,6 +155,11 @@ class Starts:
         if self._desk.starting():
             raise Refused("the printer is busy: another start was sent a moment ago")
 
+    def _refuse_wrong_filament(self, options: StartOptions) -> None:
+        fault = filament_fault(options, self._session.picture.filaments)
+        if fault is not None:
+            raise Refused(fault)
+
     def _bring(self, run: Run, local: LocalFile, name: str) -> None:
         """Upload the file, unless an earlier run did and it is still whole."""
         try:
@@ -148,13 +181,14 @@ class Starts:
         run.note(uploaded=name)
         run.reach(Step.UPLOADED, size=local.size)
 
-    def _send(self, run: Run, request: Request, who: Identity) -> tuple[Ticket, int]:
+    def _send(self, run: Run, options: StartOptions, request: Request, who: Identity) -> tuple[Ticket, int]:
         """Send the request, once. Only a send that provably did not happen is tried again."""
         while True:
             self._contact.fresh(run, self._timing.printer_wait)
             self._await_end_of_last(run)
             with self._desk.gate:
                 self._refuse_if_busy(run)
+                self._refuse_wrong_filament(options)
                 run.publishing()
                 command, picture = run.command, self._session.picture
                 self._desk.begin(
@@ -164,7 +198,7 @@ class Starts:
                         printer=self._printer.serial,
                         command_id=command.command_id,
                         print_job_id=command.print_job_id,
-                        file_name=start_options(command).file_name,
+                        file_name=options.file_name,
                         published_at=self._desk.now(),
                         layer_before=picture.layer,
                     )

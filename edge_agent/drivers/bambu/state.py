@@ -1,17 +1,17 @@
 """The normal form of a printer's merged picture: typed, in °C, seconds and percent."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edge_agent.drivers.bambu.filaments import Filament, loaded, nozzle_diameter
 from edge_agent.drivers.bambu.hms import VERIFY_FAILED
+from edge_agent.drivers.bambu.numbers import integer, number, text
 from edge_agent.drivers.base import PrinterState
 
 ACTIVE = frozenset({"PREPARE", "SLICING", "RUNNING", "PAUSE"})
 DEVELOPER_MODE_BIT = 0x20000000
 INTERNAL_SUBTASKS = ("auto_cali_for_user", "auto_pa_line_calib_mode", "auto_filament_cali")
-LARGEST = 2**63
 WORD = 0xFFFFFFFF
 NO_ERROR: tuple[tuple[int, int], ...] = ()
 
@@ -56,6 +56,8 @@ class Picture:
     ams_status: int | None = None
     homed: bool | None = None
     signature_required: bool | None = None
+    filaments: tuple[Filament, ...] | None = None
+    nozzle_diameter: float | None = None
 
     @property
     def active(self) -> bool:
@@ -84,54 +86,36 @@ def picture(raw: Mapping[str, Any]) -> Picture:
     chamber, chamber_target = _packed(raw, ("device", "ctc", "info", "temp"))
     if chamber is None:
         chamber, chamber_target = _packed(raw, ("info", "temp"))
-    home_flag, fun = _integer(raw.get("home_flag")), raw.get("fun")
-    remaining = _integer(raw.get("mc_remaining_time"))
+    home_flag, fun = integer(raw.get("home_flag")), raw.get("fun")
+    remaining = integer(raw.get("mc_remaining_time"))
     return Picture(
-        gcode_state=_text(raw.get("gcode_state") or "UNKNOWN").upper(),
-        percent=_integer(raw.get("mc_percent")),
+        gcode_state=text(raw.get("gcode_state") or "UNKNOWN").upper(),
+        percent=integer(raw.get("mc_percent")),
         remaining_seconds=None if remaining is None else remaining * 60,
-        layer=_integer(raw.get("layer_num")) or 0,
-        total_layers=_integer(raw.get("total_layer_num")) or 0,
-        bed=_first(_number(raw.get("bed_temper")), bed),
-        bed_target=_first(_number(raw.get("bed_target_temper")), bed_target),
-        nozzle=_number(raw.get("nozzle_temper")),
-        nozzle_target=_number(raw.get("nozzle_target_temper")),
-        chamber=_first(_number(raw.get("chamber_temper")), chamber),
-        chamber_target=_first(_number(raw.get("chamber_target_temper")), chamber_target),
-        subtask_name=_text(raw.get("subtask_name")),
-        subtask_id=_text(raw.get("subtask_id")),
-        gcode_file=_text(raw.get("gcode_file")),
-        print_type=_text(raw.get("print_type")),
-        print_error=(_integer(raw.get("print_error")) or 0) & WORD,
+        layer=integer(raw.get("layer_num")) or 0,
+        total_layers=integer(raw.get("total_layer_num")) or 0,
+        bed=_first(number(raw.get("bed_temper")), bed),
+        bed_target=_first(number(raw.get("bed_target_temper")), bed_target),
+        nozzle=number(raw.get("nozzle_temper")),
+        nozzle_target=number(raw.get("nozzle_target_temper")),
+        chamber=_first(number(raw.get("chamber_temper")), chamber),
+        chamber_target=_first(number(raw.get("chamber_target_temper")), chamber_target),
+        subtask_name=text(raw.get("subtask_name")),
+        subtask_id=text(raw.get("subtask_id")),
+        gcode_file=text(raw.get("gcode_file")),
+        print_type=text(raw.get("print_type")),
+        print_error=(integer(raw.get("print_error")) or 0) & WORD,
         hms=_hms(raw.get("hms")),
-        speed_level=_integer(raw.get("spd_lvl")),
-        speed_percent=_integer(raw.get("spd_mag")),
+        speed_level=integer(raw.get("spd_lvl")),
+        speed_percent=integer(raw.get("spd_mag")),
         fans=_fans(raw),
         lights=_lights(raw.get("lights_report")),
-        ams_status=_integer(raw.get("ams_status")),
+        ams_status=integer(raw.get("ams_status")),
         homed=None if home_flag is None else home_flag & 0b111 == 0b111,
         signature_required=_bit(fun, DEVELOPER_MODE_BIT),
+        filaments=loaded(raw),
+        nozzle_diameter=nozzle_diameter(raw),
     )
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and abs(number) < LARGEST else None
-
-
-def _integer(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)
-
-
-def _text(value: Any) -> str:
-    """Text that every program can write on: the halves of cut characters are replaced."""
-    return str(value or "").encode("utf-8", "replace").decode()
 
 
 def _first(*values: float | None) -> float | None:
@@ -143,25 +127,25 @@ def _packed(raw: Mapping[str, Any], path: tuple[str, ...]) -> tuple[float | None
     value: Any = raw
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
-    number = _integer(value)
-    if number is None:
+    packed = integer(value)
+    if packed is None:
         return None, None
-    return (float(number & 0xFFFF), float(number >> 16)) if number > 500 else (float(number), None)
+    return (float(packed & 0xFFFF), float(packed >> 16)) if packed > 500 else (float(packed), None)
 
 
 def _hms(value: Any) -> tuple[tuple[int, int], ...]:
     entries = value if isinstance(value, list) else []
-    pairs = ((_integer(item.get("attr")), _integer(item.get("code"))) for item in entries if isinstance(item, Mapping))
+    pairs = ((integer(item.get("attr")), integer(item.get("code"))) for item in entries if isinstance(item, Mapping))
     return tuple((attr & WORD, code & WORD) for attr, code in pairs if attr is not None and code is not None)
 
 
 def _fans(raw: Mapping[str, Any]) -> dict[str, float]:
     """Percent by fan: from the airduct (H2, P2S), else from fan_gear's bytes, else from the 0..15 steps."""
-    gear = _integer(raw.get("fan_gear"))
+    gear = integer(raw.get("fan_gear"))
     steps = {"part": "cooling_fan_speed", "aux": "big_fan1_speed", "chamber": "big_fan2_speed"}
     fans: dict[str, float] = {}
     for place, (fan, name) in enumerate(steps.items()):
-        step = _number(raw.get(name))
+        step = number(raw.get(name))
         if step is not None:
             fans[fan] = step * 100 / 15
         elif gear is not None:

@@ -28,6 +28,10 @@ class Shape(BaseModel):
         """What the body itself offers as an idempotency key."""
         return None
 
+    def named_organization(self) -> str | None:
+        """The organization that the caller says it acts for."""
+        return None
+
 
 class Reply(BaseModel):
     """What a successful answer looks like, in any dialect; sent as JSON."""

@@ -69,7 +69,7 @@ class Temperatures(Metadata):
     OTHER_NAMES: ClassVar = {
         f"{heater}{word}": f"{heater}Temp"
         for heater in ("nozzle", "bed", "chamber")
-        for word in ("", "Temperature", "Target", "TargetTemp")
+        for word in ("", "Temperature", "Target", "TargetTemp", "TempTarget")
     }
 
     nozzle: Nozzle | None = Field(None, alias="nozzleTemp")
@@ -83,10 +83,13 @@ class Temperatures(Metadata):
         return self
 
 
+_TARGETS = ("temperature", "temp", "targetTemp", "targetTemperature", "value")
+
+
 class NozzleTarget(Metadata):
     """The nozzle's target alone, in °C."""
 
-    OTHER_NAMES: ClassVar = {"nozzleTemp": "target", "temperature": "target", "temp": "target"}
+    OTHER_NAMES: ClassVar = dict.fromkeys(("nozzleTemp", *_TARGETS), "target")
 
     target: Nozzle
 
@@ -94,7 +97,7 @@ class NozzleTarget(Metadata):
 class BedTarget(Metadata):
     """The bed's target alone, in °C."""
 
-    OTHER_NAMES: ClassVar = {"bedTemp": "target", "temperature": "target", "temp": "target"}
+    OTHER_NAMES: ClassVar = dict.fromkeys(("bedTemp", *_TARGETS), "target")
 
     target: Bed
 
@@ -102,15 +105,18 @@ class BedTarget(Metadata):
 class ChamberTarget(Metadata):
     """The chamber's target alone, in °C."""
 
-    OTHER_NAMES: ClassVar = {"chamberTemp": "target", "temperature": "target", "temp": "target"}
+    OTHER_NAMES: ClassVar = dict.fromkeys(("chamberTemp", *_TARGETS), "target")
 
     target: Chamber
+
+
+_PERCENTAGES = ("percentage", "value", "target")
 
 
 class Speed(Metadata):
     """Print speed in percent of the normal one."""
 
-    OTHER_NAMES: ClassVar = dict.fromkeys(("speedPercent", "speed", "printSpeed", "target"), "percent")
+    OTHER_NAMES: ClassVar = dict.fromkeys(("speedPercent", "speed", "printSpeed", *_PERCENTAGES), "percent")
 
     percent: float = Field(ge=SPEED_BOUNDS[0], le=SPEED_BOUNDS[1])
 
@@ -118,7 +124,7 @@ class Speed(Metadata):
 class Fan(Metadata):
     """A fan's speed in percent; 0 is off."""
 
-    OTHER_NAMES: ClassVar = dict.fromkeys(("fanPercent", "fanSpeed", "speed", "target"), "percent")
+    OTHER_NAMES: ClassVar = dict.fromkeys(("fanPercent", "fanSpeed", "speed", *_PERCENTAGES), "percent")
 
     percent: float = Field(ge=0, le=100)
     fan: Literal["part", "aux", "chamber"] = "part"
@@ -127,7 +133,7 @@ class Fan(Metadata):
 class Flow(Metadata):
     """The flow of filament in percent of the sliced one."""
 
-    OTHER_NAMES: ClassVar = dict.fromkeys(("flowPercent", "flowRate", "flow", "rate", "target"), "percent")
+    OTHER_NAMES: ClassVar = dict.fromkeys(("flowPercent", "flowRate", "flow", "rate", *_PERCENTAGES), "percent")
 
     percent: float = Field(ge=FLOW_BOUNDS[0], le=FLOW_BOUNDS[1])
 
@@ -159,7 +165,7 @@ class Move(Metadata):
 class Gcode(Metadata):
     """One line of G-code that may be sent."""
 
-    OTHER_NAMES: ClassVar = {"command": "gcode"}
+    OTHER_NAMES: ClassVar = {"command": "gcode", "line": "gcode"}
 
     gcode: Annotated[str, AfterValidator(_check_gcode)]
 
@@ -180,10 +186,22 @@ class JobNote(Metadata):
     product_id: Name | None = Field(None, alias="productId")
 
 
+class ExpectedFilament(Metadata):
+    """What a slot must hold for a print to start; the colour, #RRGGBB, counts where it is named.
+
+    The slot is AMS * 4 + tray, an AMS HT's id (from 128), or 254 for the external spool.
+    """
+
+    slot: int = Field(ge=0, le=255)
+    type: Name
+    color: Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")] | None = None
+
+
 class Start(Metadata):
     """A print to start: a file of ours (`fileId`, `jobId`), or one that the printer's site has by this name."""
 
     OTHER_NAMES: ClassVar = {
+        "filename": "fileName",
         "enableTimelapse": "enable_timelapse",
         "timelapse": "enable_timelapse",
         "printJobId": "jobId",
@@ -197,6 +215,9 @@ class Start(Metadata):
     use_ams: bool | None = Field(None, alias="useAms")
     ams_mapping: tuple[Annotated[int, Field(ge=-1, le=1024)], ...] | None = Field(
         None, alias="amsMapping", max_length=32, strict=False
+    )
+    expected_filaments: tuple[ExpectedFilament, ...] | None = Field(
+        None, alias="expectedFilaments", max_length=64, strict=False
     )
     timelapse: bool | None = Field(None, alias="enable_timelapse")
     job_id: OptionalId = Field(None, alias="jobId")

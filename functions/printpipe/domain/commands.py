@@ -139,12 +139,28 @@ def parse_order(asked: str, metadata: Mapping[str, Any], extra_gcode: Collection
     name = _snake(asked)
     if name == "camera":
         name = asked = f"camera_{_parse(Camera, metadata).state}"
-    plain = _snake(_PLAIN_NAMES.get(name, name))
+    kind = kind_of(name)
+    given = _SAYING[name](metadata) if name in _SAYING else metadata
+    return Order(kind, asked, _parse(kind.metadata, given, extra_gcode))
+
+
+def kind_of(name: str) -> CommandType:
+    """The command that a name means. Raises `InvalidInput` on `commandType`."""
+    asked = _snake(name)
+    plain = _snake(_PLAIN_NAMES.get(asked, asked))
     kind = TYPES.get(_ALIASES.get(plain, plain))
     if kind is None:
         raise InvalidInput(f"Unknown command type; known are {', '.join(sorted(TYPES))}", field="commandType")
-    given = _SAYING[name](metadata) if name in _SAYING else metadata
-    return Order(kind, asked, _parse(kind.metadata, given, extra_gcode))
+    return kind
+
+
+def is_known_as(asked: str, kind: str, name: str) -> bool:
+    """Whether a command of that canonical kind, asked for by some name, is one of those that another name means.
+
+    `heat` means every temperature, `set_bed_temp` what was asked for so. Raises `InvalidInput` on `commandType`.
+    """
+    wanted = _snake(name)
+    return wanted == _snake(asked) or (kind_of(wanted).name == kind and wanted not in _SAYING)
 
 
 def plain_name(asked: str) -> str:

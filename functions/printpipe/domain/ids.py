@@ -64,6 +64,11 @@ def report_id(organization_id: str, recipient_id: str, *told: str) -> str:
     return str(uuid.uuid5(_REPORTS, json.dumps([organization_id, recipient_id, *told])))
 
 
+def state_id(printer_id: str, version: int) -> str:
+    """What a version of a printer's state is called, and the sample of it that the history keeps."""
+    return f"{printer_id}-{version}"
+
+
 def sequence(now: datetime) -> int:
     """A command's number: ordered by time, in microseconds since 1970."""
     return int(now.timestamp() * 1_000_000)

@@ -31,6 +31,20 @@ class JobStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Priority(StrEnum):
+    """How urgent a job is, the least first."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least urgent."""
+        return list(Priority).index(self)
+
+
 class UploadStatus(StrEnum):
     """Where a file stands that its sender puts into the bucket itself; both ends are final."""
 
@@ -69,6 +83,14 @@ JOBS: Mapping[JobStatus, frozenset[JobStatus]] = {
     _J.CANCELLED: frozenset(),
 }
 """The steps a job may take; reports can be lost or late, so a later state may be reached past an earlier one."""
+
+RETURNS: Mapping[JobStatus, frozenset[JobStatus]] = {
+    _J.QUEUED: frozenset({_J.QUEUED, _J.HELD}),
+    **dict.fromkeys((_J.CLAIMED, *AT_THE_PRINTER, _J.UNKNOWN), frozenset({_J.QUEUED, _J.HELD})),
+}
+"""The steps back, which no report tells of: a job waits again whose start nobody took, or which has plates left to
+print; and one that waited for too long goes back to a person."""
+
 
 _FILE_WORDS: Mapping[JobStatus, str] = {
     _J.HELD: "uploaded",

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from printpipe.domain.scopes import Role
+
 
 @dataclass(frozen=True)
 class Collections:
@@ -19,11 +21,29 @@ class Collections:
     recipients: str = "recipients"
     printers: str = "printers"
     printer_aliases: str = "printer_aliases"
+    printer_secrets: str = "printer_secrets"
     printer_events: str = "printer_events"
     api_keys: str = "api_keys"
     memberships: str = "memberships"
     idempotency_keys: str = "idempotency_keys"
     audit_log: str = "audit_log"
+    bookmarks: str = "bookmarks"
+
+
+@dataclass(frozen=True)
+class BearerTokens:
+    """Which bearer tokens are believed: those signed with a shared secret, or with a key of one issuer's key set.
+
+    `algorithms`: HS256 with `secrets`, of which any verifies; without them RS256, ES256 or both, with the key set; none
+    where no token is believed. `audience` and `issuer`, where given, must be the token's. `default_role`: what a token
+    may do that names an organization but no role, where no membership tells one.
+    """
+
+    algorithms: Sequence[str] = ()
+    secrets: Sequence[bytes] = field(default=(), repr=False)
+    audience: str | None = None
+    issuer: str | None = None
+    default_role: Role = "operator"
 
 
 @dataclass(frozen=True)
@@ -44,4 +64,5 @@ class Policy:
     api_keys_secret: str | None = None
     allow_keyless_legacy_clients: bool = False
     public_base_url: str | None = None
+    bearer_tokens: BearerTokens = field(default_factory=BearerTokens)
     collections: Collections = field(default_factory=Collections)

@@ -6,16 +6,33 @@ Read are `state`, `gcodeState`, `printJobId`, `jobId`, `fileName`, the lists `hm
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-_SECRET_WORDS = ("accesscode", "passcode", "passwd", "password", "apikey", "secret")
+_SECRET_WORDS = ("accesscode", "passcode", "passwd", "password", "apikey", "secret", "token")
+_URL_USER = re.compile(r"(?<=://)[^/?#\s]*@")
 _STATES = ("state", "gcodeState", "gcode_state")
 _JOBS = ("printJobId", "print_job_id", "jobId", "job_id", "fileName", "file_name")
 _FAULT_LISTS = ("hms", "hmsErrors", "hms_errors")
 _ERRORS = ("printError", "print_error", "errorCode", "error_code")
 _NO_ERROR = (None, 0, "", "0")
+
+Activity = Literal["idle", "preparing", "printing", "paused", "completed", "failed", "offline", "unknown"]
+
+_ACTIVITIES: Mapping[Activity, frozenset[str]] = {
+    "idle": frozenset({"idle", "ready", "standby", "init"}),
+    "preparing": frozenset({"preparing", "prepare", "slicing", "heating", "busy"}),
+    "printing": frozenset({"printing", "running"}),
+    "paused": frozenset({"paused", "pause", "pausing", "resuming", "attention"}),
+    "completed": frozenset({"completed", "complete", "finish", "finished"}),
+    "failed": frozenset({"failed", "error", "stopped", "cancelled", "canceled", "aborted"}),
+    "offline": frozenset({"offline", "disconnected"}),
+}
+"""Words of Bambu's `gcode_state`, of PrusaLink's state and of our own clients, in lower case. BUSY is a printer that is
+occupied without a job (homing, calibrating), ATTENTION one whose job waits for a person."""
+
 _WORD_LENGTH = 100
 _FAULT_LENGTH = 100
 _FAULT_COUNT = 50
@@ -46,15 +63,38 @@ class Gist:
 
 
 def without_secrets(status: Mapping[str, Any]) -> dict[str, Any]:
-    """The status without fields that are named like an access code or a password, at any depth."""
+    """The status without fields that are named like an access code or a password, and users in URLs, at any depth."""
     return {name: cleaned(value) for name, value in status.items() if not _is_secret(name)}
 
 
 def cleaned(value: Any) -> Any:
-    """Any JSON without such fields."""
+    """Any JSON without such fields and users."""
     if isinstance(value, Mapping):
         return without_secrets(value)
+    if isinstance(value, str):
+        return _URL_USER.sub("", value)
     return [cleaned(each) for each in value] if isinstance(value, list) else value
+
+
+def activity(status: Mapping[str, Any]) -> Activity:
+    """What the printer does: its `state`, else its `gcodeState`; `online` false goes before both.
+
+    A word that nobody knows is passed over; "unknown" where none is left. Completed and failed are what a printer
+    shows until its next job: it is idle then, but its plate may be full.
+    """
+    if status.get("online") is False:
+        return "offline"
+    for name in _STATES:
+        word = status.get(name)
+        if isinstance(word, str) and (meaning := meaning_of(word)):
+            return meaning
+    return "unknown"
+
+
+def meaning_of(word: str) -> Activity | None:
+    """What a word for a printer's state means; None for one that nobody knows."""
+    shown = word.strip().lower()
+    return next((meaning for meaning, words in _ACTIVITIES.items() if shown in words), None)
 
 
 def _is_secret(name: str) -> bool:

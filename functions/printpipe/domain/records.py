@@ -1,6 +1,6 @@
 """What is stored, collection by collection. Field names on disk are camelCase."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any, Literal, Self
@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from printpipe.domain.commands import Lane
-from printpipe.domain.lifecycles import CommandStatus, JobStatus, UploadStatus
+from printpipe.domain.lifecycles import CommandStatus, JobStatus, Priority, UploadStatus
 from printpipe.domain.ports.documents import Document
+from printpipe.domain.printer_status import Activity
 
 
 class Record(BaseModel):
@@ -26,6 +27,12 @@ class Record(BaseModel):
     def data(self) -> dict[str, Any]:
         """The document's fields, as the store takes them."""
         plain = _plain(self.model_dump(by_alias=True))
+        assert isinstance(plain, dict)
+        return plain
+
+    def fields(self, names: Iterable[str]) -> dict[str, Any]:
+        """Some of its fields, likewise."""
+        plain = _plain(self.model_dump(by_alias=True, include=set(names)))
         assert isinstance(plain, dict)
         return plain
 
@@ -64,8 +71,8 @@ class Command(Record):
     completed_at: datetime | None = None
     expires_at: datetime
     late_result: Mapping[str, Any] | None = None
+    deleted_at: datetime | None = None
     request_id: str
-    request_digest: str | None = None
 
 
 class Filament(Record):
@@ -79,7 +86,7 @@ class Filament(Record):
 
 
 class Plate(Record):
-    """One printable plate of a file; time in seconds, weight in grams, nozzle diameter in mm."""
+    """One printable plate of a file; time in seconds, weight in grams, nozzle diameter and size of the print in mm."""
 
     index: int
     gcode_path: str | None = None
@@ -93,6 +100,9 @@ class Plate(Record):
     nozzle_diameter: float | None = None
     bed_type: str | None = None
     thumbnail_path: str | None = None
+    width: float | None = None
+    depth: float | None = None
+    height: float | None = None
 
 
 class Intake(Record):
@@ -109,7 +119,6 @@ class Intake(Record):
     encrypted_data: str | None = None
     unencrypted_data: str | None = None
     created_at: datetime
-    request_digest: str | None = None
 
 
 class Upload(Intake):
@@ -147,8 +156,48 @@ class StoredPrintFile(Intake):
     claimed_at: datetime | None = None
 
 
+class Wish(Record):
+    """A filament that a job's owner asks for in place of one of the file's; `slot` is its number there, from 1."""
+
+    slot: int
+    type: str | None = None
+    color: str | None = None
+
+
+class Run(Record):
+    """One print of a job: one plate at one printer, begun by one command."""
+
+    number: int
+    status: JobStatus
+    plate_index: int | None = None
+    printer_id: str | None = None
+    printer_serial: str | None = None
+    command_id: str | None = None
+    reason: str | None = None
+    ordered_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class Progress(Record):
+    """How far a run is: percent, layers, seconds."""
+
+    percent: float | None = None
+    layer: int | None = None
+    total_layers: int | None = None
+    remaining_seconds: int | None = None
+
+
 class Job(Record):
-    """`print_jobs/{jobId}`. One that is `external` was begun by others: it is tracked, never dispatched."""
+    """`print_jobs/{jobId}`. One that is `external` was begun by others: it is tracked, never dispatched.
+
+    A job of several plates has that many runs, one after the other; `run` is the number of the last that was begun.
+    `turn` is its place in the queue, the first in front; None unless it waits for a printer to be chosen, as is
+    `deadline_at`, which is `wait_seconds` after it began to wait; only a job that was sent to the queue has those.
+    `wanted_printer_id` is the one printer that its owner wants; `printer_id` is where the last run was sent.
+    `patience_seconds` is how long its owner lets it wait, where that was said when it was ordered.
+    `use_ams` False means the external spool; `wishes` replace what the file says of its filaments.
+    """
 
     job_id: str
     organization_id: str
@@ -172,6 +221,25 @@ class Job(Record):
     seen_at: datetime | None = None
     external: bool = False
     late_result: Mapping[str, Any] | None = None
+    product_name: str | None = None
+    priority: Priority = Priority.NORMAL
+    turn: str | None = None
+    wait_seconds: int | None = None
+    patience_seconds: int | None = None
+    deadline_at: datetime | None = None
+    wanted_printer_id: str | None = None
+    printer_id: str | None = None
+    plate_index: int | None = None
+    plates_requested: int = 1
+    plates_completed: int = 0
+    runs: tuple[Run, ...] = ()
+    use_ams: bool | None = None
+    wishes: tuple[Wish, ...] = ()
+    progress: Progress | None = None
+    ordered_at: datetime | None = None
+    ordered_by: str | None = None
+    cancel_requested_at: datetime | None = None
+    deleted_at: datetime | None = None
     request_id: str
 
 
@@ -213,13 +281,22 @@ class Event(Record):
     occurred_at: datetime
     created_at: datetime
     request_id: str
-    request_digest: str | None = None
+
+
+class Sight(Record):
+    """What a printer was seen to do, on which job and file, and until when it is known to have done so."""
+
+    activity: Activity
+    job: str | None = None
+    file: str | None = None
+    until: datetime
 
 
 class PrinterState(Record):
     """The live picture inside `printers/{printerId}`, as reported, with its version.
 
-    `faults` are those that the history has noted lately, so that one that comes and goes is noted once.
+    `faults` are those that the history has noted lately, so that one that comes and goes is noted once. `former` is
+    what the printer did before, where the picture does not show what it does.
     """
 
     version: int
@@ -227,11 +304,32 @@ class PrinterState(Record):
     received_at: datetime
     sampled_at: datetime
     faults: tuple[str, ...] = ()
+    former: Sight | None = None
     status: Mapping[str, Any]
 
 
+class BuildVolume(Record):
+    """How large a print may be, in mm."""
+
+    x: float
+    y: float
+    z: float
+
+
+class Occupant(Record):
+    """A job that was given to a printer: when, and whose it is."""
+
+    at: datetime
+    by: str | None = None
+
+
 class Printer(Record):
-    """`printers/{printerId}`. `access_code` is sealed; it leaves by `services/access_codes` alone."""
+    """`printers/{printerId}`. Its access code stands in `printer_secrets`.
+
+    `occupants` are the jobs that were given to it and have not ended, by id; `plate_cleared`
+    says that nothing lies on its plate, and `plate_cleared_at` when that was said last. `nozzle_diameter` in mm;
+    `supported_materials` empty where nobody said.
+    """
 
     printer_id: str
     organization_id: str
@@ -240,15 +338,35 @@ class Printer(Record):
     ip_address: str | None = None
     name: str | None = None
     model: str | None = None
-    access_code: str | None = None
+    brand: str | None = None
+    nozzle_diameter: float | None = None
+    num_ams_units: int | None = None
+    supported_materials: tuple[str, ...] = ()
+    build_volume: BuildVolume | None = None
     active: bool
+    plate_cleared: bool = True
+    plate_cleared_at: datetime | None = None
+    occupants: Mapping[str, Occupant] = Field(default_factory=dict)
     state: PrinterState | None = None
     picture: StoredPicture | None = None
     created_at: datetime
+    updated_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+
+class PrinterSecret(Record):
+    """`printer_secrets/{printerId}`: what nobody may see who may see the printer. The code is sealed."""
+
+    printer_id: str
+    organization_id: str
+    access_code: str
 
 
 class StatusUpdate(Record):
-    """`printer_status_updates/{updateId}`: one sample of a printer's history, named after the state's version."""
+    """`printer_status_updates/{updateId}`: one sample of a printer's history, named after the state's version.
+
+    The store removes it about when it has expired.
+    """
 
     update_id: str
     organization_id: str
@@ -260,6 +378,7 @@ class StatusUpdate(Record):
     status: Mapping[str, Any]
     timestamp: datetime
     created_at: datetime
+    expires_at: datetime
 
 
 class AuditRecord(Record):
@@ -339,9 +458,10 @@ class Membership(Record):
 
 
 class Receipt(Record):
-    """`idempotency_keys/{id}`: what a call created, whose id does not follow from the call's key.
+    """`idempotency_keys/{id}`: which path a keyed call created, and a digest of what the call asked for.
 
-    `sealed` is what its answer showed once. It ends at `expires_at`, whenever it is removed.
+    Its id follows from the key, or is the id of what was created. `sealed` is what the call's answer showed once. It
+    ends at `expires_at`, whenever it is removed.
     """
 
     organization_id: str
@@ -350,6 +470,13 @@ class Receipt(Record):
     sealed: str | None = None
     created_at: datetime
     expires_at: datetime
+
+
+class Bookmark(Record):
+    """`bookmarks/{name}`: behind which document a scheduled function goes on; None where it begins anew."""
+
+    after: str | None
+    updated_at: datetime
 
 
 def _plain(value: Any) -> Any:

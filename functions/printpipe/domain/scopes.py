@@ -1,6 +1,7 @@
 """What keys may be good for: every scope by its name, and the purposes under which people grant them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 EVERYTHING = "*"
 """As a scope of a key: all that its organization may do."""
@@ -36,7 +37,15 @@ _EXECUTING = frozenset(
 )
 _ORDERING = frozenset({"commands.write", "files.write", "jobs.write", "printers.write"})
 _ADMINISTERING = frozenset(
-    {"audit.read", "keys.read", "keys.write", "members.read", "members.write", "recipients.write"}
+    {
+        "access_codes.read",
+        "audit.read",
+        "keys.read",
+        "keys.write",
+        "members.read",
+        "members.write",
+        "recipients.write",
+    }
 )
 
 ORGANIZATION_SCOPES = _READING | _EXECUTING | _ORDERING | _ADMINISTERING
@@ -56,13 +65,15 @@ PURPOSES: Mapping[str, frozenset[str]] = {
 }
 """What a LAN client or our agent, a web app or partner, an onlooker, and an organization's administrator need."""
 
+Role = Literal["viewer", "operator", "admin"]
+"""What a member of an organization is in it."""
+
 ROLES: Mapping[str, frozenset[str]] = {
     "viewer": PURPOSES["read"],
-    "operator": PURPOSES["app"],
+    "operator": PURPOSES["app"] | {"commands.execute", "status.write"},
     "admin": PURPOSES["admin"],
 }
-"""What a member of an organization may do."""
-
+"""What a member of an organization may do. An operator may also report, as an agent of the user's own does."""
 
 GRANTABLE: Sequence[str] = [EVERYTHING, *PURPOSES, *sorted(ORGANIZATION_SCOPES)]
 """The scopes and purposes that a key may be given."""

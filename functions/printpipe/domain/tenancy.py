@@ -11,7 +11,7 @@ class Caller:
     """The holder of a credential.
 
     `key_id` names its key without telling it. Without an `organization_id` it is the operator (every organization);
-    `recipient_ids` and `scopes` narrow it further, None meaning all.
+    `recipient_ids` and `scopes` narrow it further, None meaning all. `user_id` is that of a person with a token.
     """
 
     name: str
@@ -19,6 +19,7 @@ class Caller:
     organization_id: str | None = None
     recipient_ids: frozenset[str] | None = None
     scopes: frozenset[str] | None = None
+    user_id: str | None = None
 
     def may(self, scope: str) -> bool:
         """Whether the credential is good for what needs that scope."""
@@ -34,10 +35,13 @@ class Caller:
 NOBODY = Caller("anonymous", None, organization_id="", recipient_ids=frozenset(), scopes=frozenset())
 """A call without a credential."""
 
+SYSTEM = Caller("system")
+"""The functions that nobody calls: those of events and schedules, for every organization."""
+
 OPERATOR_NAME = "operator"
 """What the operator's own keys are called."""
 
-RESERVED_NAMES = frozenset({OPERATOR_NAME, NOBODY.name})
+RESERVED_NAMES = frozenset({OPERATOR_NAME, SYSTEM.name, NOBODY.name})
 """Callers' names that no organization's key may bear."""
 
 

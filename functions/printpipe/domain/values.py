@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     JsonValue,
+    SecretStr,
     StringConstraints,
     TypeAdapter,
     WithJsonSchema,
@@ -21,6 +22,7 @@ from typing_extensions import TypeAliasType
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ID = re.compile(r"[A-Za-z0-9._~:@+=-]{1,128}")
+_ACCESS_CODE = re.compile(r"[!-~]{1,64}")
 _RESERVED_ID = re.compile(r"\.{1,2}|__.*__")
 _PAYLOAD_BYTES = 64 * 1024
 _PAYLOAD_DEPTH = 10
@@ -39,6 +41,12 @@ def _check_name(value: str) -> str:
         raise ValueError("must not hold control characters")
     if not value.strip():
         raise ValueError("must not be blank")
+    return value
+
+
+def _check_access_code(value: SecretStr) -> SecretStr:
+    if not _ACCESS_CODE.fullmatch(value.get_secret_value()):
+        raise ValueError("must be 1 to 64 printable ASCII characters")
     return value
 
 
@@ -110,6 +118,12 @@ _ID_SCHEMA = {
     "maxLength": 128,
     "pattern": r"^(?!\.{1,2}$)(?!__.*__$)[A-Za-z0-9._~:@+=-]+$",
 }
+_ACCESS_CODE_SCHEMA = {
+    "type": "string",
+    "format": "password",
+    "pattern": f"^{_ACCESS_CODE.pattern}$",
+    "writeOnly": True,
+}
 _FIELD_NAME: dict[str, JsonValue] = {
     "minLength": 1,
     "maxLength": _FIELD_NAME_BYTES,
@@ -160,16 +174,30 @@ OptionalName = Annotated[
 ]
 """A name that clients in the field send empty where they have none."""
 
+AccessCode = Annotated[SecretStr, AfterValidator(_check_access_code), WithJsonSchema(_ACCESS_CODE_SCHEMA)]
+"""A printer's: hidden from logs and from the digest that a repeated call is known by, since so short a secret could be
+guessed."""
+
+OptionalAccessCode = Annotated[
+    AccessCode | None,
+    BeforeValidator(_blank_is_none),
+    WithJsonSchema({"anyOf": [_ACCESS_CODE_SCHEMA, {"const": ""}, {"type": "null"}]}),
+]
+"""An access code that is sent empty where it is not to be changed."""
+
 EmailAddress = Annotated[str, StringConstraints(max_length=254, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 """An e-mail address, as far as its form shows."""
 
 Text = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_clean_text)]
 """A message of a few lines at the most."""
 
-Whole = Annotated[int, BeforeValidator(_integral)]
-"""A number without a fraction; JSON makes no difference between 7 and 7.0."""
+WithoutFraction = BeforeValidator(_integral)
+"""Behind the limits of an integer: JSON makes no difference between 7 and 7.0."""
 
-PlateIndex = Annotated[int, Field(ge=1, le=64), BeforeValidator(_integral)]
+Whole = Annotated[int, WithoutFraction]
+"""A number without a fraction."""
+
+PlateIndex = Annotated[int, Field(ge=1, le=64), WithoutFraction]
 """A plate of a print file, counted from 1."""
 
 Moment = Annotated[datetime, AfterValidator(_check_time)]

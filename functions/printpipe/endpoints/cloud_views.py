@@ -7,6 +7,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.commands import plain_name
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.records import Command
+from printpipe.endpoints import print_views
 from printpipe.services.context import Context
 from printpipe.services.execution import Claimed
 from printpipe.services.files import FileTicket
@@ -47,6 +48,7 @@ class ClaimedCommand(ListedCommand):
     fence: int
     lease_until: cloud.Time
     file: CommandFile | None = None
+    payload: print_views.Payload | None = None
 
 
 class EndedCommand(cloud.Reply):
@@ -58,9 +60,10 @@ class EndedCommand(cloud.Reply):
 
 
 class WaitingFile(cloud.Part):
-    """A file that waits at a recipient."""
+    """A file that waits at a recipient, and its newest job: the one to claim."""
 
     file_id: str
+    job_id: str
     product_id: str
     file_name: str
     fetch_token: str | None
@@ -83,6 +86,7 @@ def claimed(taken: Claimed) -> ClaimedCommand:
         fence=taken.lease.fence,
         lease_until=taken.lease.until,
         file=_command_file(taken.file) if taken.file else None,
+        payload=print_views.payload(taken.command, taken.begins) if taken.begins else None,
     )
 
 
@@ -134,6 +138,7 @@ def _file(shown: FileTicket, with_token: bool) -> WaitingFile:
     file = shown.file
     return WaitingFile(
         file_id=file.file_id,
+        job_id=file.newest_job_id or file.file_id,
         product_id=file.product_id,
         file_name=file.file_name,
         fetch_token=shown.token if with_token else None,

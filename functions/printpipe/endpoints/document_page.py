@@ -63,6 +63,10 @@ _BOUNDS = {
     "maxProperties": "at most {} fields",
     "default": "{} where it is left out",
 }
+_CREDENTIALS = {
+    "apiKey": "-H 'X-API-Key: your-api-key-here'",
+    "bearerToken": "-H 'Authorization: Bearer your-token-here'",
+}
 _DEEPEST = 4
 
 
@@ -121,7 +125,11 @@ class _Page:
     def _groups(self) -> Iterator[Markup]:
         for tag in self._document["tags"]:
             title = element("h2", tag["name"], id=f"group-{tag['name']}")
-            articles = (self._article(*each) for each in self._operations(tag["name"]))
+            articles = (
+                self._article(method, path, operation)
+                for method, path, operation in self._operations(tag["name"])
+                if operation["tags"][0] == tag["name"]  # one that two dialects share stands with the first
+            )
             yield element(
                 "section",
                 title,
@@ -162,8 +170,8 @@ class _Page:
             if rows := list(self._rows(content["schema"])):
                 fields = _table(f"Fields as {media_type}", rows)
                 yield element("details", element("summary", f"Fields of answer {status}"), fields)
-            if "example" in content:
-                yield element("pre", json.dumps(content["example"], indent=2, ensure_ascii=False), tabindex="0")
+            if content.keys() & {"example", "examples"}:
+                yield element("pre", json.dumps(_example(content), indent=2, ensure_ascii=False), tabindex="0")
 
     def _rows(self, schema: Json, prefix: str = "", depth: int = 0) -> Iterator[Markup]:
         for alternative in self._alternatives(schema):
@@ -215,11 +223,10 @@ class _Page:
                 query[name] = parameter["example"]
         url = self._base + path + (f"?{urlencode(query)}" if query else "")
         words = [f"curl -X {method} {shlex.quote(url)}" if method != "GET" else f"curl {shlex.quote(url)}"]
-        if operation["security"]:
-            words.append("-H 'X-API-Key: your-api-key-here'")
+        words += [_CREDENTIALS[name] for name in next(iter(operation["security"]), {})]
         content = operation.get("requestBody", {}).get("content", {})
         if "application/json" in content:
-            example = json.dumps(content["application/json"]["example"], ensure_ascii=False)
+            example = json.dumps(_example(content["application/json"]), ensure_ascii=False)
             words += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(example)}"]
         elif "multipart/form-data" in content:
             form = content["multipart/form-data"]
@@ -229,6 +236,11 @@ class _Page:
                 for name, value in form["example"].items()
             ]
         return " \\\n  ".join(words)
+
+
+def _example(content: Json) -> Any:
+    """The example, or the first where each of two dialects has its own."""
+    return content["example"] if "example" in content else next(iter(content["examples"].values()))["value"]
 
 
 def _credential(operation: Json) -> str:

@@ -12,8 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from printpipe.dialects.exchange import Answer, Form, Reply, Request, Shape, UploadedFile, validate
 from printpipe.domain.errors import InvalidInput
 from printpipe.domain.ids import Once
-from printpipe.endpoints.call import Call
-from printpipe.runtime.catalog import Row
+from printpipe.runtime.catalog import Face, Row
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -37,9 +36,8 @@ class Operation:
     repeatable: bool
     replies: tuple[type[Reply] | type[Answer], ...]
 
-    def __call__(self, call: Call) -> Reply | Answer:
-        """Reads what the endpoint asks for, and calls it. Raises `InvalidInput` that names the field."""
-        request = call.request
+    def read(self, request: Request) -> dict[str, Any]:
+        """What the endpoint asks for, by its parameters' names. Raises `InvalidInput` that names the field."""
         given: dict[str, Any] = {}
         if self.path:
             given["path"] = validate(request.params, self.path, strict=False)
@@ -54,7 +52,7 @@ class Operation:
                 raise InvalidInput(f"Send {name} as a part of a form", field=name)
         if self.repeatable:
             given["once"] = self._once(request, given)
-        return self.handle(call, **given)
+        return given
 
     @property
     def takes_json(self) -> bool:
@@ -89,23 +87,33 @@ class Operation:
         return Once(self.route, key or own, hashlib.sha256(asked.encode()).hexdigest())
 
 
-def operations(row: Row) -> Mapping[str, Operation]:
-    """A row's operations by HTTP method. Raises `TypeError` where its endpoint has none for a method of the row."""
+def organizations(given: Mapping[str, Any]) -> set[str]:
+    """The organizations that what was read names."""
+    named = [each.named_organization() for each in given.values() if isinstance(each, Shape)]
+    return {each for each in named if each is not None}
+
+
+def operations(row: Row, face: Face | None = None) -> Mapping[str, Operation]:
+    """A row's operations by HTTP method, as its own face or another one offers them.
+
+    Raises `TypeError` where the face's endpoint has none for a method of the row.
+    """
     assert row.http is not None
-    module = import_module(row.handler_module)
-    return {method: _operation(row, getattr(module, method.lower(), None), method) for method in row.http.methods}
+    shown = face or row.faces[0]
+    module = import_module(shown.module)
+    return {method: _operation(shown, getattr(module, method.lower(), None), method) for method in row.http.methods}
 
 
-def _operation(row: Row, handle: Callable[..., Reply | Answer] | None, method: str) -> Operation:
+def _operation(face: Face, handle: Callable[..., Reply | Answer] | None, method: str) -> Operation:
     if handle is None:
-        raise TypeError(f"{row.handler_module} has no function {method.lower()}")
+        raise TypeError(f"{face.module} has no function {method.lower()}")
     hints = get_type_hints(handle)
     replies = _members(hints.pop("return"))
     names = [name for name in inspect.signature(handle).parameters if name != "call"]
     kinds = {name: _members(hints[name]) for name in names}
     return Operation(
         handle=handle,
-        route=f"{method} {row.name}",
+        route=f"{method} {face.name}",
         path=hints.get("path"),
         query=hints.get("query"),
         body=kinds["body"][0] if "body" in kinds else None,

@@ -2,18 +2,26 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from printpipe.domain.scopes import SCOPES
+from printpipe.runtime.cron import Cron
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of `main.py` and the catalog: a bundle's root, or `functions/` of the project."""
 
-Use = Literal["documents", "files", "bus", "keys", "events"]
+Use = Literal["documents", "files", "bus", "keys"]
+FirestoreEvent = Literal[
+    "google.cloud.firestore.document.v1.created",
+    "google.cloud.firestore.document.v1.updated",
+    "google.cloud.firestore.document.v1.deleted",
+    "google.cloud.firestore.document.v1.written",
+]
 
 
 class _Model(BaseModel):
@@ -28,23 +36,63 @@ class Http(_Model):
 
 
 class Trigger(_Model):
-    """An event trigger: a Firestore event type with the pattern of the documents it watches."""
+    """An event trigger: a Firestore event type with the pattern of the documents it watches, or a schedule.
 
-    firestore: str
-    document: str
+    `schedule` is unix-cron, in the time of a zone of the tz database.
+    """
+
+    firestore: FirestoreEvent | None = None
+    document: str | None = Field(None, pattern=r"^\w+/\{\w+\}$")
+    schedule: str | None = None
+    time_zone: str = "UTC"
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Trigger":
+        if (self.firestore is None) == (self.schedule is None):
+            raise ValueError("a trigger is either a firestore event or a schedule")
+        if (self.firestore is None) != (self.document is None):
+            raise ValueError("a firestore event, and no schedule, names the documents that it watches")
+        if self.schedule is not None:
+            Cron.parse(self.schedule)
+        return self
+
+
+Dialect = Literal["cloud", "printpro"]
+Auth = Literal["key", "jwt", "token", "optional", "none"]
+
+
+@dataclass(frozen=True)
+class Face:
+    """How a function shows itself to a kind of caller: the endpoint that serves it, named `dialect-noun-verb`."""
+
+    name: str
+    auth: Auth
+
+    @property
+    def dialect(self) -> str:
+        """The dialect's name."""
+        return self.name.partition("-")[0]
+
+    @property
+    def module(self) -> str:
+        """The endpoint's module."""
+        first, _, rest = self.name.replace("-", "_").partition("_")
+        return f"printpipe.endpoints.{first}.{rest}"
 
 
 class Row(_Model):
     """One deployed function. `files` are what its bundle carries besides code, by their names below `ROOT`.
 
-    `keyless` says of `auth: optional` who is answered without a key.
+    `keyless` says of `auth: optional` who is answered without a key. `bearer` names the endpoint that serves whoever
+    comes with a bearer token to a path that two dialects share.
     """
 
     name: str
     http: Http | None = None
     trigger: Trigger | None = None
-    dialect: Literal["cloud"] | None = None
-    auth: Literal["key", "token", "optional", "none"] | None = None
+    dialect: Dialect | None = None
+    auth: Auth | None = None
+    bearer: str | None = None
     keyless: Literal["all", "legacy"] = "all"
     scope: str | Mapping[str, str] | None = None
     uses: frozenset[Use]
@@ -60,10 +108,14 @@ class Row(_Model):
     def _complete(self) -> "Row":
         if (self.http is None) == (self.trigger is None):
             raise ValueError(f"{self.name}: needs either http or trigger")
+        if self.trigger and self.trigger.firestore and "documents" not in self.packages:
+            raise ValueError(f"{self.name}: who reads Firestore's events uses documents or bus")
         if self.http and (self.dialect is None or self.auth is None):
             raise ValueError(f"{self.name}: an http row names its dialect and auth")
-        if self.auth in ("key", "optional") and self.scope is None:
-            raise ValueError(f"{self.name}: a keyed row names its scope")
+        if self.auth in ("key", "jwt", "optional") and self.scope is None:
+            raise ValueError(f"{self.name}: a row with a credential names its scope")
+        if self.bearer is not None and self.auth != "key":
+            raise ValueError(f"{self.name}: bearer is for a row whose auth is key")
         if self.keyless != "all" and self.auth != "optional":
             raise ValueError(f"{self.name}: keyless is for a row whose auth is optional")
         named = {self.scope} if isinstance(self.scope, str) else {*(self.scope or {}).values()}
@@ -78,14 +130,33 @@ class Row(_Model):
 
     @property
     def handler_module(self) -> str:
-        """The module that holds `handle`."""
-        first, _, rest = self.entry_point.partition("_")
-        return f"printpipe.triggers.{rest}" if self.trigger else f"printpipe.endpoints.{first}.{rest}"
+        """The module of its own endpoint or trigger."""
+        if self.http:
+            return self.faces[0].module
+        return f"printpipe.triggers.{self.entry_point.partition('_')[2]}"
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """How an HTTP function shows itself: its own first."""
+        assert self.auth is not None
+        own = Face(self.name, self.auth)
+        return (own, Face(self.bearer, "jwt")) if self.bearer else (own,)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The dependency groups that this function has besides the base, sorted.
+
+        The bus comes with the documents' packages, and with the keys also the files', though not with their adapters:
+        fewer sets, at a size that is small.
+        """
+        beside = {"documents"} if "bus" in self.uses else set[str]()
+        beside |= {"files"} if {"bus", "keys"} <= self.uses else set()
+        return tuple(sorted({*self.uses, *beside}))
 
     @property
     def requirement_set(self) -> str:
         """The name of the pinned set of packages that this function needs."""
-        return "-".join(sorted(self.uses)) or "base"
+        return "-".join(self.packages) or "base"
 
     def scope_for(self, method: str) -> str | None:
         """The scope that a key needs to call this row by this method."""

@@ -1,15 +1,17 @@
 """From a CloudEvent to its trigger's handler."""
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
 from cloudevents.http import CloudEvent
 
-from printpipe.domain.log import log_failure
-from printpipe.domain.ports.platform import Platform
+from printpipe.adapters.metered import billed
+from printpipe.domain.log import log, log_failure
+from printpipe.domain.tenancy import SYSTEM
 from printpipe.runtime import logs
 from printpipe.runtime.catalog import Row
 from printpipe.runtime.process import process
@@ -17,17 +19,24 @@ from printpipe.triggers.change import Change
 
 
 def server(row: Row) -> Callable[[CloudEvent], None]:
-    """The plain function that functions-framework serves for a trigger's row."""
-    handle: Callable[[Change, Platform], None] = import_module(row.handler_module).handle
+    """The plain function that functions-framework serves for a trigger's row.
+
+    The handler of a Firestore event is called with the change and the context, that of a schedule with the context.
+    """
+    handle: Callable[..., None] = import_module(row.handler_module).handle
+    assert row.trigger is not None
+    scheduled = row.trigger.schedule is not None
 
     logs.set_up()
 
     def serve(event: CloudEvent) -> None:
         with logs.bound(function=row.name, eventId=event["id"]):
             try:
-                change = read_change(event)
-                with logs.bound(requestId=(change.after or {}).get("requestId")):
-                    handle(change, process().platform)
+                change = None if scheduled else read_change(event)
+                request_id = _request_id(event, change)
+                with logs.bound(requestId=request_id), _accounted():
+                    context = process().context(SYSTEM, request_id, None)
+                    handle(*([change] if change else []), context)
             except Exception:
                 log_failure("trigger_broke")
                 raise  # the platform delivers the event again
@@ -45,6 +54,22 @@ def read_change(event: CloudEvent) -> Change:
         assert isinstance(data, Mapping)
         before, after = (_fields(data.get(side)) for side in ("oldValue", "value"))
     return Change(str(event["id"]), path, before, after)
+
+
+@contextmanager
+def _accounted() -> Iterator[None]:
+    with billed() as bill:
+        try:
+            yield
+        finally:
+            if cost := bill.lines():
+                log("event_billed", **cost)
+
+
+def _request_id(event: CloudEvent, change: Change | None) -> str:
+    """The call's that wrote the document, so that one id leads from it to here; otherwise the event's own."""
+    fields = (change.after or change.before or {}) if change else {}
+    return str(fields.get("requestId") or event["id"])
 
 
 def _from_protobuf(data: bytes) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

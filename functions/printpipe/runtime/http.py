@@ -6,7 +6,7 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from io import BytesIO
 from typing import IO, Any, Protocol
@@ -17,13 +17,22 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from printpipe.adapters.metered import billed
 from printpipe.dialects.exchange import LONGEST_MESSAGE, Answer, Form, Reply, Request, UploadedFile, shortened
-from printpipe.domain.errors import DomainError, IndexMissing, InvalidInput, MethodNotAllowed, NotFound, TooLarge
+from printpipe.domain.errors import (
+    DomainError,
+    Forbidden,
+    IndexMissing,
+    InvalidInput,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+)
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.tenancy import NOBODY, Caller
 from printpipe.endpoints.call import Call
 from printpipe.runtime import logs
-from printpipe.runtime.binding import Operation, operations
-from printpipe.runtime.catalog import Row
+from printpipe.runtime.binding import Operation, operations, organizations
+from printpipe.runtime.catalog import Face, Row
 from printpipe.runtime.process import Process, process
 
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
@@ -41,7 +50,7 @@ class Dialect(Protocol):
     """What a dialect's module offers the runtime."""
 
     def credential(self, request: Request) -> str | None:
-        """The API key that the request carries."""
+        """The API key, or in a dialect of tokens the bearer token, that the request carries."""
 
     def failure(self, error: DomainError, *, traceback: str | None = None) -> Answer:
         """The answer to a call that did not work."""
@@ -50,10 +59,18 @@ class Dialect(Protocol):
         """The answer to a call that broke on a mistake of ours."""
 
 
+@dataclass(frozen=True)
+class _Side:
+    """A face of the function: the dialect and the operations that it offers."""
+
+    face: Face
+    dialect: Dialect
+    operations: Mapping[str, Operation]
+
+
 def server(row: Row) -> Callable[[FlaskRequest], Response]:
     """The plain function that functions-framework serves for a row."""
-    offered = operations(row)
-    dialect: Any = import_module(f"printpipe.dialects.{row.dialect}")
+    sides = [_side(row, face) for face in row.faces]
     assert row.http is not None
     pattern = _pattern(row.http.path)
 
@@ -61,8 +78,9 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
 
     def serve(request: FlaskRequest) -> Response:
         request_id = _request_id(request.headers.get("X-Request-Id"))
+        side = sides[-1] if _comes_with_a_token_alone(request) else sides[0]
         with logs.bound(requestId=request_id, function=row.name), billed() as bill:
-            answer = _answer(row, pattern, offered, dialect, request, request_id)
+            answer = _answer(row, pattern, side, request, request_id)
             if cost := bill.lines():
                 log("request_billed", **cost)
         headers = {"Content-Type": answer.MEDIA_TYPE, **_HEADERS, **answer.headers, "X-Request-Id": request_id}
@@ -71,24 +89,34 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
     return serve
 
 
-def _answer(
-    row: Row,
-    pattern: re.Pattern[str],
-    offered: Mapping[str, Operation],
-    dialect: Dialect,
-    request: FlaskRequest,
-    request_id: str,
-) -> Answer:
-    debug = False
+def _side(row: Row, face: Face) -> _Side:
+    dialect: Any = import_module(f"printpipe.dialects.{face.dialect}")
+    return _Side(face, dialect, operations(row, face))
+
+
+def _comes_with_a_token_alone(request: FlaskRequest) -> bool:
+    key = request.headers.get("X-API-Key") or request.args.get("apiKey")
+    return bool(request.headers.get("Authorization")) and not key
+
+
+def _answer(row: Row, pattern: re.Pattern[str], side: _Side, request: FlaskRequest, request_id: str) -> Answer:
+    debug, dialect = False, side.dialect
     try:
         running = process()
         debug = running.settings.debug_errors
         trace = logs.trace_of(request.headers.get("X-Cloud-Trace-Context"), running.settings.project)
         with logs.bound(**{"logging.googleapis.com/trace": trace}):
             exchanged = _exchange(row, pattern, request)
-            caller = _authorize(row, dialect, exchanged, running)
+            operation, scope = side.operations[exchanged.method], row.scope_for(exchanged.method)
+            if side.face.auth == "jwt":
+                identity = running.tokens.verify(_token(dialect, exchanged))
+                given = operation.read(exchanged)
+                caller = running.members.caller(identity, _named(given), scope)
+            else:
+                caller = _authorize(row, dialect, exchanged, running)
+                given = operation.read(exchanged)
             context = running.context(caller, request_id, _address(request, running.settings.proxies))
-            return _rendered(offered[exchanged.method](Call(exchanged, context)))
+            return _rendered(operation.handle(Call(exchanged, context), **given))
     except IndexMissing as error:
         log("index_missing", level=logging.ERROR, indexUrl=error.url)
         return dialect.failure(error, traceback=traceback.format_exc() if debug else None)
@@ -96,11 +124,26 @@ def _answer(
         why, field = shortened(error.message, LONGEST_MESSAGE), shortened(error.field or "") or None
         log("request_refused", code=error.code, why=why, field=field)
         failure = dialect.failure(error, traceback=traceback.format_exc() if debug else None)
-        allowed = {"Allow": ", ".join(offered)} if isinstance(error, MethodNotAllowed) else {}
+        allowed = {"Allow": ", ".join(side.operations)} if isinstance(error, MethodNotAllowed) else {}
         return replace(failure, headers={**failure.headers, **allowed})
     except Exception:
         log_failure("request_broke")
         return dialect.breakdown(request_id, traceback=traceback.format_exc() if debug else None)
+
+
+def _token(dialect: Dialect, request: Request) -> str:
+    token = dialect.credential(request)
+    if token is None:
+        raise Unauthenticated("A token is needed, as Authorization: Bearer <token>")
+    return token
+
+
+def _named(given: Mapping[str, Any]) -> str | None:
+    """The organization that the caller says it acts for; it may say so twice."""
+    names = organizations(given)
+    if len(names) > 1:
+        raise Forbidden("organizationId: the query and the body name different organizations", field="organizationId")
+    return next(iter(names), None)
 
 
 def _rendered(reply: Reply | Answer) -> Answer:

@@ -14,6 +14,7 @@ from printpipe.domain.ports.keys import Keys
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.ports.remote import RemoteFiles
 from printpipe.domain.ports.secrets import Secrets
+from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.runtime.settings import Settings
 from printpipe.services.messages import PRINTER_COMMANDS
 
@@ -61,6 +62,11 @@ class Ports:
     def remote(self) -> RemoteFiles:
         """Files behind URLs."""
         return self._once("remote", self._remote)
+
+    @property
+    def web_keys(self) -> WebKeys:
+        """The keys of bearer tokens' issuer."""
+        return self._once("web_keys", self._web_keys)
 
     def _once(self, name: str, make: Callable[[], _T]) -> _T:
         with self._lock:
@@ -122,6 +128,11 @@ class Ports:
         from printpipe.adapters.remote import HttpsRemoteFiles  # only rows that take URLs carry it
 
         return HttpsRemoteFiles(frozenset(self._settings.gcode_url_hosts))
+
+    def _web_keys(self) -> WebKeys:
+        from printpipe.adapters.web_keys import HttpsWebKeys  # only rows that take bearer tokens carry it
+
+        return HttpsWebKeys(self._need(self._settings.jwt_jwks_url, "JWT_JWKS_URL"))
 
 
 def platform(settings: Settings) -> Platform:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 from printpipe.domain.policy import Policy
 from printpipe.domain.ports.platform import Platform
@@ -16,6 +17,9 @@ from printpipe.services.context import Context
 from printpipe.services.directory import Directory
 from printpipe.services.health import Pulse
 from printpipe.services.memory import Memory
+
+if TYPE_CHECKING:
+    from printpipe.services.tokens import Members, Tokens
 
 _once = threading.Lock()
 
@@ -31,6 +35,20 @@ class Process:
     clock: Callable[[], datetime]
     pulse: Pulse
     memory: Memory
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        """Bearer tokens, and the keys that are trusted to sign them."""
+        from printpipe.services.tokens import Tokens  # only rows that take bearer tokens carry it
+
+        return Tokens(self.platform, self.policy, time.monotonic)
+
+    @cached_property
+    def members(self) -> "Members":
+        """Who may act for which organization."""
+        from printpipe.services.tokens import Members
+
+        return Members(self.platform, self.policy, time.monotonic)
 
     def context(self, caller: Caller, request_id: str, address: str | None) -> Context:
         """What services need to serve one call."""
@@ -57,5 +75,13 @@ def process() -> Process:
 def _process() -> Process:
     configured = settings()
     policy, ports = configured.policy(), platform(configured)
-    directory = Directory(ports, policy, time.monotonic)
-    return Process(configured, policy, ports, directory, lambda: datetime.now(UTC), Pulse(time.monotonic), Memory())
+    tick = time.monotonic
+    return Process(
+        configured,
+        policy,
+        ports,
+        Directory(ports, policy, tick),
+        lambda: datetime.now(UTC),
+        Pulse(tick),
+        Memory(),
+    )

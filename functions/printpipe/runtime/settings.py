@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -21,11 +22,15 @@ from pydantic import (
 )
 
 from printpipe.domain import gcode
-from printpipe.domain.policy import Collections, Policy
+from printpipe.domain.policy import BearerTokens, Collections, Policy
+from printpipe.domain.scopes import Role
 
 _MIN_SECRET_BYTES = 32
 _MOST_SECRETS = 2
 _SECRET_NAME = re.compile(r"(?:projects/([^/]+)/secrets/)?([A-Za-z0-9_-]{1,255})(?:/versions/(latest|[0-9]+))?")
+_KEY_SET_URL = re.compile(
+    r"(?:https://[A-Za-z0-9.-]+|http://(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]))(?::[0-9]{1,5})?/[!-\"$-~]*"
+)
 
 
 def _split(value: object) -> object:
@@ -37,6 +42,19 @@ def _check_secrets(value: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError(f"each must have at least {_MIN_SECRET_BYTES} bytes")
     if len(value) > _MOST_SECRETS:
         raise ValueError(f"at most {_MOST_SECRETS} may be live at a time")
+    return value
+
+
+def _check_key_set_url(value: str) -> str:
+    if not _KEY_SET_URL.fullmatch(value):
+        raise ValueError("must begin with https:// (http:// for this machine alone), without a user name or a fragment")
+    urlsplit(value).port  # noqa: B018 – raises for a port out of range
+    return value
+
+
+def _check_shared(value: tuple[str, ...]) -> tuple[str, ...]:
+    if any("-----BEGIN" in secret for secret in value):
+        raise ValueError("must be a secret, not a public key or certificate")
     return value
 
 
@@ -72,6 +90,18 @@ class Settings(BaseModel):
     command_lease_seconds: float = Field(60, ge=1, le=3600, validation_alias="COMMAND_LEASE_SECONDS")
     queue_cap: int = Field(50, ge=1, le=1000, validation_alias="COMMAND_QUEUE_CAP")
     gcode_allowed: Codes = Field((), validation_alias="GCODE_ALLOWED")
+    jwt_secrets: Annotated[LiveSecrets, AfterValidator(_check_shared)] = Field(
+        (), validation_alias="JWT_SECRET", repr=False
+    )
+    jwt_jwks_url: Annotated[str, AfterValidator(_check_key_set_url)] | None = Field(
+        None, validation_alias="JWT_JWKS_URL"
+    )
+    jwt_algorithms: Annotated[tuple[Literal["RS256", "ES256"], ...], Field(min_length=1), BeforeValidator(_split)] = (
+        Field(("RS256", "ES256"), validation_alias="JWT_ALGORITHMS")
+    )
+    jwt_audience: str | None = Field(None, validation_alias="JWT_AUDIENCE")
+    jwt_issuer: str | None = Field(None, validation_alias="JWT_ISSUER")
+    jwt_default_role: Role = Field("operator", validation_alias="JWT_DEFAULT_ROLE")
     files_collection: str = Field("files", validation_alias="FIRESTORE_COLLECTION_FILES")
     status_collection: str = Field("printer_status_updates", validation_alias="FIRESTORE_COLLECTION_PRINTER_STATUS")
     commands_collection: str = Field("printer_commands", validation_alias="FIRESTORE_COLLECTION_PRINTER_COMMANDS")
@@ -90,7 +120,18 @@ class Settings(BaseModel):
             raise ValueError("PRINTPIPE_DATA_DIR: the embedded backend needs a folder")
         if self.api_keys_secret is not None:
             self._secret_path(self.api_keys_secret)
+        self._check_bearer_tokens()
         return self
+
+    def _check_bearer_tokens(self) -> None:
+        if self.jwt_jwks_url is None:
+            if "jwt_algorithms" in self.model_fields_set:
+                raise ValueError("JWT_ALGORITHMS is for JWT_JWKS_URL; with JWT_SECRET it is HS256")
+            return
+        if self.jwt_secrets:
+            raise ValueError("JWT_SECRET and JWT_JWKS_URL exclude each other")
+        if self.jwt_audience is None or self.jwt_issuer is None:  # an issuer's keys sign for everybody's projects
+            raise ValueError("JWT_JWKS_URL needs JWT_AUDIENCE and JWT_ISSUER")
 
     def policy(self) -> Policy:
         """What the services go by."""
@@ -106,11 +147,21 @@ class Settings(BaseModel):
             extra_gcode=frozenset(self.gcode_allowed),
             allow_keyless_legacy_clients=self.allow_keyless_legacy_clients,
             public_base_url=self.public_base_url,
+            bearer_tokens=self._bearer_tokens(),
             collections=Collections(
                 files=self.files_collection,
                 printer_status_updates=self.status_collection,
                 printer_commands=self.commands_collection,
             ),
+        )
+
+    def _bearer_tokens(self) -> BearerTokens:
+        return BearerTokens(
+            algorithms=("HS256",) if self.jwt_secrets else self.jwt_algorithms if self.jwt_jwks_url else (),
+            secrets=[secret.encode() for secret in self.jwt_secrets],
+            audience=self.jwt_audience,
+            issuer=self.jwt_issuer,
+            default_role=self.jwt_default_role,
         )
 
     def _secret_path(self, name: str) -> str:

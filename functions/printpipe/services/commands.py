@@ -10,12 +10,13 @@ from printpipe.domain.errors import Conflict, InvalidInput, NotFound, RateLimite
 from printpipe.domain.ids import Once, sequence
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.log import log, log_failure
-from printpipe.domain.ports.documents import Create, Document, DocumentExists, Query
+from printpipe.domain.ports.documents import Create, Document, DocumentExists, Query, Write
 from printpipe.domain.records import Command, Printer
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import audit, jobs, messages, queries, repetition
+from printpipe.services import audit, messages, printers, queries, repetition, starts
 from printpipe.services.commit import commit_new
 from printpipe.services.context import Context
+from printpipe.services.starts import Place, Startable
 
 DEFAULT_LIMIT = 25
 _ROOM: Mapping[Lane, int] = {"normal": 1, "priority": 2}
@@ -61,13 +62,21 @@ def repeated(context: Context, recipient: Recipient, once: Once) -> Command | No
     return Command.of(document) if document else None
 
 
-def start(context: Context, job: jobs.Startable, command: Command) -> Command:
-    """Starts a run of a job: its claim, its state and the command are one write. Raises `Conflict` for a second."""
+def start(context: Context, job: Startable, command: Command, once: Once, place: Place | None = None) -> Command:
+    """Starts a run of a job: its claim, its state and the command are one write.
+
+    Without a `place` the printer is looked up, that it may be known as occupied. Raises what `starts.order` does.
+    """
+    starts.check(job.record)
+    place = place or _place(context, command)
+    known = {"printer_id": place.printer.id} if place else {}
     job_id, file_id = job.record.job_id, job.record.file_id
     names = {"jobId": job_id, "fileId": file_id} if file_id else {"jobId": job_id}
-    bound = command.model_copy(update={"job_id": job_id, "file_id": file_id, "metadata": {**command.metadata, **names}})
+    bound = command.model_copy(
+        update={**known, "job_id": job_id, "file_id": file_id, "metadata": {**command.metadata, **names}}
+    )
     _check_room(context, bound)
-    jobs.start(context, job, bound, _creation(context, bound), _audit(context, bound))
+    starts.order(context, job, bound, place, [_creation(context, bound), *_beside(context, bound, once)])
     _announce(context, bound)
     return bound
 
@@ -84,9 +93,9 @@ def draft(
     now = context.now()
     until = expires_at or now + order.type.lifetime
     if until <= now:
-        raise InvalidInput("expiresAt lies in the past", field="expiresAt")
+        raise InvalidInput("The expiry lies in the past", field="expiresAt")
     if until - now > MAX_LIFETIME:
-        raise InvalidInput("expiresAt is more than 24 hours away", field="expiresAt")
+        raise InvalidInput("The expiry is more than 24 hours away", field="expiresAt")
     return Command(
         command_id=once.new_id(recipient.organization_id),
         organization_id=recipient.organization_id,
@@ -105,7 +114,6 @@ def draft(
         created_at=now,
         expires_at=until,
         request_id=context.request_id,
-        request_digest=once.mark,
     )
 
 
@@ -150,14 +158,14 @@ def _queue(
     if isinstance(order.metadata, Start):
         if first := repeated(context, recipient, once):
             return first
-        job = jobs.find_for_start(context, recipient, order.metadata)
+        job = starts.find(context, recipient, order.metadata)
         if job is not None:
-            return start(context, job, command)
+            return start(context, job, command, once)
     if isinstance(order.metadata, Download):
         command = command.model_copy(update={"file_id": _file_to_download(context, recipient, order.metadata)})
     _check_room(context, command)
     try:
-        commit_new(context.documents, _creation(context, command), _audit(context, command))
+        commit_new(context.documents, _creation(context, command), *_beside(context, command, once))
     except DocumentExists:
         first = repeated(context, recipient, once)
         assert first is not None
@@ -169,7 +177,7 @@ def _queue(
 def _file_to_download(context: Context, recipient: Recipient, wanted: Download) -> str | None:
     """The file of ours that a download is about. Our agent fetches no other."""
     if wanted.file_id is not None:
-        return jobs.of_file(context, recipient, wanted.file_id)[1].file_id
+        return starts.of_file(context, recipient, wanted.file_id)[1].file_id
     if recipient.has_agent:
         raise InvalidInput("The agent downloads uploaded files alone: name one as fileId", field="metadata.fileId")
     return None
@@ -185,6 +193,18 @@ def _resolve(context: Context, recipient: Recipient, target: Target) -> Target:
     return Target(printer.serial, target.ip_address or printer.ip_address, target.printer_id)
 
 
+def _place(context: Context, command: Command) -> Place | None:
+    """The printer that a start names, where it is one of the site's."""
+    if command.printer_id:
+        printer = context.documents.get(printers.path(context, command.printer_id))
+    elif command.printer_serial:
+        found = printers.find(context, command.organization_id, [command.printer_serial])
+        printer = found[command.printer_serial].printer
+    else:
+        return None
+    return Place(printer) if printer and printer.data["recipientId"] == command.recipient_id else None
+
+
 def _check_room(context: Context, command: Command) -> None:
     """Keeps queues short; what protects a machine has more room. Raises `RateLimited`."""
     cap = context.policy.queue_cap * (_ROOM_FOR_STOPS if command.type == "stop" else _ROOM[command.lane])
@@ -196,6 +216,12 @@ def _check_room(context: Context, command: Command) -> None:
 
 def _creation(context: Context, command: Command) -> Create:
     return Create(path(context, command.command_id), command.data())
+
+
+def _beside(context: Context, command: Command, once: Once) -> list[Write]:
+    """What is written together with a command: who asked for it, and what for."""
+    stored = path(context, command.command_id)
+    return [_audit(context, command), *repetition.mark(context, command.organization_id, once, stored)]
 
 
 def _audit(context: Context, command: Command) -> Create:

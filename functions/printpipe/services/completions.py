@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from printpipe.domain.errors import Conflict, InvalidInput, Unavailable
 from printpipe.domain.ids import NO_KEY, Once, report_id
-from printpipe.domain.lifecycles import JobStatus
+from printpipe.domain.lifecycles import JOBS, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.pictures import Picture
 from printpipe.domain.ports.documents import Create, Document, DocumentChanged, DocumentExists
@@ -101,11 +101,11 @@ def _end(context: Context, recipient: Recipient, told: Completion, once: Once, i
             [Create(jobs.path(context, job.job_id), job.data())], "job_external", {"printJobId": job.job_id}
         )
     else:
-        step = jobs.conclusion(context, document, told.end, told.reason)
+        step = jobs.conclusion(context, document, told.end, told.reason, min(told.completed_at, context.now()))
         job = Job.of(document)
         if step.writes:
             job = job.model_copy(update={"status": told.end})
-        elif known := _known_event(context, recipient, job):
+        elif known := _known_event(context, recipient, job, told):
             image.discard()
             return job, _with_picture(context, known, told)
     event = _event(context, recipient, told, identity, job, image.stored())
@@ -169,9 +169,9 @@ def _external(context: Context, recipient: Recipient, told: Completion) -> Job:
     )
 
 
-def _known_event(context: Context, recipient: Recipient, job: Job) -> Document | None:
+def _known_event(context: Context, recipient: Recipient, job: Job, told: Completion) -> Document | None:
     """The event of the job's end, whoever reported it."""
-    query = queries.events_of_job(context.collections, recipient.id, job.job_id, _event_type(job))
+    query = queries.events_of_job(context.collections, recipient.id, job.job_id, _event_type(job, told))
     return next(iter(context.documents.query(query)), None)
 
 
@@ -195,7 +195,7 @@ def _event(
         client_id=None,
         printer_serial=told.printer_serial,
         printer_ip_address=told.printer_ip_address,
-        event_type=_event_type(job),
+        event_type=_event_type(job, told),
         event_status="success" if told.success else "failed",
         print_job_id=job.job_id,
         error_data=None,
@@ -203,12 +203,13 @@ def _event(
         message=told.reason,
         occurred_at=told.completed_at,
     )
-    event = events.draft(context, recipient, identity, seen, NO_KEY)
+    event = events.draft(context, recipient, identity, seen)
     return event.model_copy(update={"image": image})
 
 
-def _event_type(job: Job) -> str:
-    return f"job_{job.status.value}"
+def _event_type(job: Job, told: Completion) -> str:
+    """By the job's end; the run of one that goes on has its own."""
+    return f"job_{told.end.value if JOBS[job.status] else job.status.value}"
 
 
 def _identity(recipient: Recipient, told: Completion, kind: str) -> str:

@@ -63,7 +63,8 @@ def report(context: Context, seen: Happening, once: Once) -> tuple[Event, bool]:
     identity = once.new_id(recipient.organization_id)
     if seen.client_id:
         identity = event_id(recipient.organization_id, recipient.id, seen.client_id)
-    event = draft(context, recipient, identity, seen, once)
+    event = draft(context, recipient, identity, seen)
+    mark = repetition.mark(context, recipient.organization_id, once, path(context, identity))
     if seen.image is not None:
         if first := _first(context, event, once):
             return first, False
@@ -72,7 +73,7 @@ def report(context: Context, seen: Happening, once: Once) -> tuple[Event, bool]:
     for _ in range(_TRIES):
         step = _job_step(context, event)
         try:
-            context.documents.commit(Create(path(context, identity), event.data()), *step.writes)
+            context.documents.commit(Create(path(context, identity), event.data()), *step.writes, *mark)
         except DocumentExists:
             stored_pictures.discard(context, event.image)
             return _first(context, event, once) or event, False
@@ -85,7 +86,7 @@ def report(context: Context, seen: Happening, once: Once) -> tuple[Event, bool]:
     raise Unavailable("The job is being changed by others", retry_after=1)
 
 
-def draft(context: Context, recipient: Recipient, identity: str, seen: Happening, once: Once) -> Event:
+def draft(context: Context, recipient: Recipient, identity: str, seen: Happening) -> Event:
     """An event that is not stored yet, without what its data names a secret.
 
     An HMS error's code is put into words beside what the client said of it.
@@ -108,7 +109,6 @@ def draft(context: Context, recipient: Recipient, identity: str, seen: Happening
         occurred_at=seen.occurred_at or now,
         created_at=now,
         request_id=context.request_id,
-        request_digest=once.mark,
     )
 
 

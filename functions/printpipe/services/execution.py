@@ -10,22 +10,36 @@ from printpipe.domain.errors import Conflict, NotFound, Unavailable
 from printpipe.domain.lifecycles import COMMANDS, CommandStatus, JobStatus
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import Document, DocumentChanged, Update
-from printpipe.domain.records import Command, Lease
+from printpipe.domain.records import Command, Job, Lease, Printer
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import commands, jobs, polling, queries
+from printpipe.services import commands, jobs, polling, printers, queries
 from printpipe.services.context import Context
-from printpipe.services.files import FileTicket, ticket
+from printpipe.services.files import FileTicket, link, ticket
 
 _TRIES = 3
 
 
 @dataclass(frozen=True)
+class Print:
+    """What a start prints: the job and the printer, where they are known, and the file, with a link to its bytes."""
+
+    file: FileTicket
+    link: str | None
+    job: Job | None
+    printer: Printer | None
+
+
+@dataclass(frozen=True)
 class Claimed:
-    """A command that was handed out, with the lease under which it may be executed, and its file where it has one."""
+    """A command that was handed out, with the lease under which it may be executed, and its file where it has one.
+
+    `begins` is the whole print, of a start whose file is one of ours.
+    """
 
     command: Command
     lease: Lease
     file: FileTicket | None
+    begins: Print | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,8 @@ def claim(context: Context, recipient_id: str, command_id: str, holder: str, fen
         taken = command.model_copy(
             update={"status": CommandStatus.PROCESSING, "lease": lease, "acknowledged_at": context.now()}
         )
-        return Claimed(taken, lease, ticket(context, taken.file_id) if taken.file_id else None)
+        file = ticket(context, taken.file_id) if taken.file_id else None
+        return Claimed(taken, lease, file, _print(context, taken, file) if file and _is_start(taken) else None)
     raise Unavailable("The command is being changed by others", retry_after=1)
 
 
@@ -149,6 +164,20 @@ def report(context: Context, recipient_id: str, command_id: str, result: Result)
     raise Unavailable("The command is being changed by others", retry_after=1)
 
 
+def expire(context: Context, document: Document) -> bool:
+    """Ends a pending command that nobody took in time; whether it did, for another may have been faster."""
+    command = Command.of(document).model_copy(update={"status": CommandStatus.EXPIRED})
+    step = _job_step(context, command)
+    changes = {"status": CommandStatus.EXPIRED.value, "completedAt": context.now()}
+    try:
+        context.documents.commit(Update(document.path, changes, document.version), *step.writes)
+    except DocumentChanged:
+        return False
+    step.note()
+    log("command_expired", commandId=command.command_id, printJobId=command.job_id)
+    return True
+
+
 def _claim_each(context: Context, recipient_id: str, serial: str | None, holder: str, limit: int) -> list[Claimed]:
     waiting = [*_lapsed(context, recipient_id, serial, holder, limit), *_waiting(context, recipient_id, serial)]
     claimed: list[Claimed] = []
@@ -208,7 +237,7 @@ def _moot(context: Context, recipient: Recipient, command: Command) -> str | Non
     """Why a pending command is not to be carried out any more, if so."""
     if not recipient.has_agent and polling.moot_stops(context, recipient, [command]):
         return "The job that it stops is not at the printer"
-    if _is_start(command) and jobs.has_ended(context, str(command.job_id)):
+    if _is_start(command) and jobs.is_over(context, command):
         return "The job that it starts has ended"
     return None
 
@@ -216,11 +245,15 @@ def _moot(context: Context, recipient: Recipient, command: Command) -> str | Non
 def _job_claimed(context: Context, command: Command, holder: str) -> jobs.Step:
     if not _is_start(command):
         return jobs.NO_STEP
-    return jobs.follow(context, command.recipient_id, command.job_id, JobStatus.CLAIMED, claimed_by=holder)
+    return jobs.follow(
+        context, command.recipient_id, command.job_id, JobStatus.CLAIMED, claimed_by=holder, by_start=command
+    )
 
 
 def _job_step(context: Context, command: Command) -> jobs.Step:
-    """What a start's end means for its job: one that was not begun fails with it."""
+    """What a command's end means for its job: one that was not begun fails with its start, a stop ends a job."""
+    if command.type == "stop" and command.status == CommandStatus.COMPLETED:
+        return jobs.stopped(context, command)
     if not _is_start(command):
         return jobs.NO_STEP
     to, unless, reason = JobStatus.FAILED, jobs.AT_WORK, command.error_message or command.message
@@ -230,7 +263,16 @@ def _job_step(context: Context, command: Command) -> jobs.Step:
         to = JobStatus.UNKNOWN
     elif command.status == CommandStatus.EXPIRED:
         reason = "No client took the start in time"
-    return jobs.follow(context, command.recipient_id, command.job_id, to, unless=unless, reason=reason, by_start=True)
+    return jobs.follow(
+        context, command.recipient_id, command.job_id, to, unless=unless, reason=reason, by_start=command
+    )
+
+
+def _print(context: Context, start: Command, file: FileTicket) -> Print:
+    job_path, printer_path = jobs.path(context, str(start.job_id)), printers.path(context, start.printer_id or "-")
+    found = context.documents.get_many([job_path, printer_path] if start.printer_id else [job_path])
+    job, printer = found.get(job_path), found.get(printer_path)
+    return Print(file, link(context, file), Job.of(job) if job else None, Printer.of(printer) if printer else None)
 
 
 def _is_start(command: Command) -> bool:

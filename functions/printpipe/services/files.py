@@ -20,7 +20,7 @@ from printpipe.domain.ports.documents import (
 from printpipe.domain.ports.files import FileMissing
 from printpipe.domain.records import StoredPrintFile
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import jobs, queries
+from printpipe.services import jobs, queries, starts
 from printpipe.services.context import Context
 from printpipe.services.sealing import unseal
 
@@ -138,6 +138,15 @@ def links(context: Context, file: StoredPrintFile) -> list[tuple[str, str]]:
         return []
 
 
+def link(context: Context, given: FileTicket) -> str | None:
+    """A short-lived link to the bytes of a file that is given out; None where signing fails: its token serves too."""
+    try:
+        return _link(context, given.file)
+    except Unavailable:
+        log_failure("links_failed", fileId=given.file.file_id)
+        return None
+
+
 def _links(context: Context, file: StoredPrintFile) -> list[tuple[str, str]]:
     found = [(_link(context, file), "gcode")]
     picture = next((plate.thumbnail_path for plate in file.plates if plate.thumbnail_path), None)
@@ -189,7 +198,7 @@ def _take_job(context: Context, file_id: str) -> tuple[dict[str, Any], list[Writ
     job = context.documents.get(jobs.path(context, file_id))
     if job is None or job.data["status"] != JobStatus.HELD.value:
         return {}, []
-    _, proof, updates = jobs.claim_writes(context, job, _FETCHER)
+    _, proof, updates = starts.claim_writes(context, job, _FETCHER)
     here = path(context, file_id)
     of_file = {name: value for each in updates if each.path == here for name, value in each.fields.items()}
     return of_file, [proof, *(each for each in updates if each.path != here)]

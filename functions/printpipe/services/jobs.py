@@ -1,35 +1,29 @@
-"""Print jobs: their steps, and the one claim that a run of a job can have."""
+"""Print jobs: how they are found, and the steps of their lives that others report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from printpipe.domain.command_metadata import Start
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
-from printpipe.domain.ids import Once, new_id
-from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, CommandStatus, JobStatus, file_status
+from printpipe.domain.ids import new_id
+from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, CommandStatus, JobStatus, Priority, file_status
 from printpipe.domain.log import log
-from printpipe.domain.ports.documents import Create, Document, DocumentChanged, DocumentExists, Update, Version, Write
-from printpipe.domain.records import Claim, Command, Job, StoredPrintFile
+from printpipe.domain.ports.documents import REMOVE, Document, DocumentChanged, Update, Version, Write
+from printpipe.domain.records import Command, Job, Occupant, Run, StoredPrintFile
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import queries, receipts
-from printpipe.services.commit import commit_new
+from printpipe.services import printers, queries
 from printpipe.services.context import Context
 
 _TRIES = 3
-_CLAIMABLE = frozenset({JobStatus.HELD, JobStatus.QUEUED})
-_DOUBTFUL = _CLAIMABLE | {JobStatus.FAILED}
+_MOST_RUNS = 500
+"""However often a start is not taken, a job is not tried for ever."""
+
+_DOUBTFUL = frozenset({JobStatus.HELD, JobStatus.QUEUED, JobStatus.FAILED})
 AT_WORK = frozenset({JobStatus.PRINTING, JobStatus.PAUSED})
 """A printer reports these itself; what becomes of the command that began them no longer matters."""
 
-
-@dataclass(frozen=True)
-class Startable:
-    """A job that may be started: a stored one at its version, or a new one."""
-
-    record: Job
-    version: Version | None
+_LEAVES_A_PRINT = AT_WORK | {JobStatus.COMPLETED}
 
 
 def path(context: Context, job_id: str) -> str:
@@ -51,10 +45,23 @@ def find(context: Context, recipient: Recipient, job_id: str) -> Document | None
     return document if document is not None and document.data["recipientId"] == recipient.id else None
 
 
-def has_ended(context: Context, job_id: str) -> bool:
-    """Whether the job has come to its end."""
+def own(context: Context, job_id: str) -> Document:
+    """A job of the caller's organization, at whichever site. Raises `NotFound`."""
     document = context.documents.get(path(context, job_id))
-    return document is not None and not JOBS[JobStatus(document.data["status"])]
+    if document is None or document.data["organizationId"] != context.caller.organization_id:
+        raise NotFound("No such job", field="id")
+    if document.data.get("deletedAt") is not None:
+        raise NotFound("No such job", field="id")
+    return document
+
+
+def is_over(context: Context, start: Command) -> bool:
+    """Whether a start must not be carried out any more: its job has ended, or has gone on to another start."""
+    document = context.documents.get(path(context, str(start.job_id)))
+    if document is None:
+        return False
+    job = Job.of(document)
+    return not JOBS[job.status] or job.command_id != start.command_id
 
 
 def out_of_reach(context: Context, recipient: Recipient, stops: Mapping[str, str | None]) -> frozenset[str]:
@@ -98,122 +105,53 @@ def new(context: Context, file: StoredPrintFile) -> Job:
     )
 
 
-def find_for_start(context: Context, recipient: Recipient, start: Start) -> Startable | None:
-    """The job that an explicit start is about; None where it names only a file of the printer's site.
+def queued(job: Job, since: datetime) -> dict[str, Any]:
+    """The fields of a job's record that change as it begins to wait for a printer to be chosen: it has none yet.
 
-    Raises `NotFound` for a `jobId` or `fileId` of ours that is not there. A `printJobId` in the client's own note goes
-    before the file while that job is open; it may be the client's own number, so one that is not ours is no error.
+    It keeps its age from when it first waited. One that was not sent to the queue is held instead.
     """
-    if start.job_id:
-        return _stored(context, recipient, start.job_id)
-    noted = find(context, recipient, start.note.job_id) if start.note and start.note.job_id else None
-    if noted is not None and (JOBS[JobStatus(noted.data["status"])] or not start.file_id):
-        return Startable(Job.of(noted), noted.version)
-    return of_file(context, recipient, start.file_id)[0] if start.file_id else None
+    if job.wait_seconds is None:
+        return held()
+    queued_at = job.queued_at or since
+    return {
+        **_AT_NO_PRINTER,
+        "status": JobStatus.QUEUED,
+        "queued_at": queued_at,
+        "turn": f"{Priority.URGENT.rank - job.priority.rank} {queued_at.isoformat(timespec='milliseconds')}",
+        "deadline_at": since + timedelta(seconds=job.wait_seconds),
+        "updated_at": since,
+    }
 
 
-def of_file(context: Context, recipient: Recipient, file_id: str) -> tuple[Startable, StoredPrintFile]:
-    """The file with its held job, or with a new one where that was started already: a second copy is a second job."""
-    file_path, job_path = f"{context.collections.files}/{file_id}", path(context, file_id)
-    found = context.documents.get_many([file_path, job_path])
-    stored, job = found.get(file_path), found.get(job_path)
-    if stored is None or stored.data["recipientId"] != recipient.id:
-        raise NotFound("No such file", field="fileId")
-    file = StoredPrintFile.of(stored)
-    if job is not None and job.data["status"] == JobStatus.HELD.value:
-        return Startable(Job.of(job), job.version), file
-    return Startable(new(context, file), None), file
+def held() -> dict[str, Any]:
+    """The fields that change as a job goes back to a person."""
+    return {**_AT_NO_PRINTER, **NOT_WAITING, "status": JobStatus.HELD, "wait_seconds": None, "queued_at": None}
 
 
-def start(context: Context, job: Startable, command: Command, *order: Create) -> None:
-    """Gives the job's next run to a printer: the run's claim, the job's state and the order are one batch.
+NOT_WAITING: Mapping[str, Any] = {"turn": None, "deadline_at": None}
+"""What a job's record says of the queue once the job is somebody's."""
 
-    Raises `Conflict` where the job cannot be started, or another was faster.
-    """
-    _check_claimable(job.record)
-    now, run = context.now(), job.record.run + 1
-    queued = job.record.model_copy(
-        update={
-            "status": JobStatus.QUEUED,
-            "run": run,
-            "printer_serial": command.printer_serial,
-            "command_id": command.command_id,
-            "queued_at": now,
-            "updated_at": now,
-        }
-    )
-    claim = Claim(job_id=queued.job_id, run=run, claimed_by=f"command:{command.command_id}", claimed_at=now)
-    target = path(context, queued.job_id)
-    stored: Write = Create(target, queued.data())
-    if job.version is not None:
-        stored = Update(target, queued.data(), job.version)
-    newest = {"newestJobId": queued.job_id, "status": file_status(JobStatus.QUEUED)}
-    mirror = [Update(_file_path(context, queued.file_id), newest)] if queued.file_id else []
-    try:
-        commit_new(context.documents, _claim(context, claim), stored, *order, *mirror)
-    except DocumentExists:
-        raise Conflict("The job has been claimed already", detail="claimed") from None
-    except DocumentChanged:
-        raise Unavailable("The job is being changed by others", retry_after=1) from None
-    log("job_queued", printJobId=queued.job_id, fileId=queued.file_id, commandId=command.command_id)
-
-
-def claim(context: Context, recipient_id: str, job_id: str, claimed_by: str, app_id: str, once: Once) -> Job:
-    """Gives a job to a client that prints it itself; a repetition gets it too.
-
-    Raises `Conflict` for everyone but the first.
-    """
-    recipient = context.recipient(recipient_id)
-    try:
-        return _claim_first(context, recipient, job_id, claimed_by, app_id, once)
-    except Conflict:
-        first = receipts.find(context, recipient.organization_id, once)
-        if first is None:
-            raise
-        return Job.of(first.created)
-
-
-def _claim_first(context: Context, recipient: Recipient, job_id: str, claimed_by: str, app_id: str, once: Once) -> Job:
-    receipt = receipts.issue(context, recipient.organization_id, once, path(context, job_id))
-    for _ in range(_TRIES):
-        taken, proof, others = claim_writes(context, get(context, recipient, job_id), claimed_by, app_id)
-        try:
-            commit_new(context.documents, proof, *others, *receipt)
-        except DocumentExists:
-            raise Conflict("The job has been claimed already", detail="claimed") from None
-        except DocumentChanged:
-            continue  # by its claim, as the next look shows, or by something else
-        log("job_claimed", printJobId=job_id, claimedBy=claimed_by)
-        return taken
-    raise Unavailable("The job is being changed by others", retry_after=1)
-
-
-def claim_writes(
-    context: Context, document: Document, claimed_by: str, app_id: str | None = None
-) -> tuple[Job, Create, list[Update]]:
-    """The job as claimed, its claim, and the updates that go with it. Raises `Conflict` where it is not to be had."""
-    job = Job.of(document)
-    _check_claimable(job)
-    now, run = context.now(), job.run + 1
-    note = {"claimedBy": claimed_by, "claimedAt": now}
-    taken = job.model_copy(
-        update={"status": JobStatus.CLAIMED, "run": run, "claimed_by": claimed_by, "claimed_at": now}
-    )
-    changes = {"status": JobStatus.CLAIMED.value, "run": run, "updatedAt": now, "appId": app_id, **note}
-    updates = [Update(document.path, changes, document.version)]
-    if job.file_id:
-        status = {"status": file_status(JobStatus.CLAIMED), "newestJobId": job.job_id}
-        updates.append(Update(_file_path(context, job.file_id), {**status, **note}))
-    return taken, _claim(context, Claim(job_id=job.job_id, run=run, claimed_by=claimed_by, claimed_at=now)), updates
+_AT_NO_PRINTER: Mapping[str, Any] = {
+    "command_id": None,
+    "printer_id": None,
+    "printer_serial": None,
+    "claimed_by": None,
+    "claimed_at": None,
+    "progress": None,
+}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a job's life: the writes that make it, for the caller's batch, and what to log once it stands."""
+    """A step of a job's life: the writes that make it, for the caller's batch, and what to log once it stands.
+
+    `status` is where the job stands then; None where nothing changes.
+    """
 
     writes: Sequence[Write] = ()
     event: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    status: JobStatus | None = None
 
     def note(self) -> None:
         """Logs the step."""
@@ -234,25 +172,34 @@ def follow(
     claimed_by: str | None = None,
     reason: str | None = None,
     seen_at: datetime | None = None,
-    by_start: bool = False,
+    by_start: Command | None = None,
 ) -> Step:
     """The step that takes a recipient's job to a state that was reported; none where it cannot go there.
 
     `seen_at` is when it was so: of two reports that do not end the job the later seen one stands. `by_start`: it is
-    the end of the start command itself that tells; else a start that was not handed out ends with its job.
+    what became of that start command that tells; else a start that was not handed out ends with its job.
     """
     document = context.documents.get(path(context, job_id)) if job_id else None
     if document is None or document.data["recipientId"] != recipient_id:
         return NO_STEP
-    status = JobStatus(document.data["status"])
-    if seen_at is not None and _contradicts(status, to):
-        return Step([_late_result(context, document, to, reason)], "job_result_refused", {"printJobId": job_id})
-    if to not in JOBS[status] or status in unless:
+    job = Job.of(document)
+    if _tells_of_an_earlier_run(job, seen_at, by_start):
         return NO_STEP
-    last = document.data.get("seenAt")
-    if JOBS[to] and seen_at is not None and last is not None and seen_at < last:
+    if seen_at is not None and _contradicts(job.status, to):
+        return Step([_late_result(context, document, to, reason)], "job_result_refused", {"printJobId": job_id})
+    if to not in JOBS[job.status] or job.status in unless:
+        return NO_STEP
+    if JOBS[to] and seen_at is not None and job.seen_at is not None and seen_at < job.seen_at:
         return NO_STEP
     return _step(context, document, to, claimed_by=claimed_by, reason=reason, seen_at=seen_at, by_start=by_start)
+
+
+def advance(context: Context, document: Document, to: JobStatus, reason: str | None) -> Step:
+    """The step of a job by its owner's word; none where it cannot go there."""
+    job = Job.of(document)
+    if _tells_of_an_earlier_run(job, None, None) or to not in JOBS[job.status]:
+        return NO_STEP
+    return _step(context, document, to, reason=reason)
 
 
 def conclude(context: Context, recipient: Recipient, job_id: str, to: JobStatus, reason: str | None = None) -> Job:
@@ -270,23 +217,61 @@ def conclude(context: Context, recipient: Recipient, job_id: str, to: JobStatus,
             continue
         step.note()
         job = Job.of(document)
-        return job.model_copy(update={"status": to, "ended_at": context.now()}) if step.writes else job
+        return job.model_copy(update={"status": step.status, "ended_at": context.now()}) if step.status else job
     raise Unavailable("The job is being changed by others", retry_after=1)
 
 
-def conclusion(context: Context, document: Document, to: JobStatus, reason: str | None) -> Step:
+def conclusion(
+    context: Context, document: Document, to: JobStatus, reason: str | None, seen_at: datetime | None = None
+) -> Step:
     """The step that ends a job; none where it ended so already. Raises `Conflict` as `conclude` does.
 
     A client that knows success and failure alone tells of a cancelled job as a failed one.
     """
-    stands = JobStatus(document.data["status"])
+    job = Job.of(document)
+    stands = job.status
     if stands == to or (not JOBS[stands] and not _contradicts(stands, to)):
+        return NO_STEP
+    if _tells_of_an_earlier_run(job, seen_at, None):
         return NO_STEP
     if to not in JOBS[stands]:
         context.documents.commit(_late_result(context, document, to, reason))
         log("job_result_refused", printJobId=document.id, status=to, stands=stands)
         raise Conflict(f"The job is {stands} already", detail=stands.value)
     return _step(context, document, to, reason=reason)
+
+
+def cancelled(context: Context, document: Document, reason: str | None = None) -> Step:
+    """The step that ends a job by its owner's word, at whichever of its runs it is; a start of it is withdrawn."""
+    return _step(context, document, JobStatus.CANCELLED, reason=reason)
+
+
+def stopped(context: Context, stop: Command) -> Step:
+    """The step of a job that was to be cancelled, once the stop that names it was carried out."""
+    document = context.documents.get(path(context, stop.job_id)) if stop.job_id else None
+    if document is None or document.data["recipientId"] != stop.recipient_id:
+        return NO_STEP
+    job = Job.of(document)
+    return cancelled(context, document) if JOBS[job.status] and job.cancel_requested_at is not None else NO_STEP
+
+
+def occupied(context: Context, job: Job, printer: Document, version: Version | None = None) -> Update:
+    """The write that notes a job at the printer that it was given to."""
+    occupant = Occupant(at=context.now(), by=job.ordered_by)
+    return Update(printer.path, {f"occupants.{job.job_id}": occupant.data()}, version)
+
+
+def _tells_of_an_earlier_run(job: Job, seen_at: datetime | None, by_start: Command | None) -> bool:
+    """Whether a report is about a run that is over: the job of several plates waits, or has begun the next."""
+    if by_start is not None:
+        return job.command_id != by_start.command_id
+    if not job.runs or not JOBS[job.status]:
+        return False
+    if job.status in (JobStatus.HELD, JobStatus.QUEUED) and job.command_id is None:
+        return True
+    if job.run < 2:
+        return False
+    return job.status == JobStatus.QUEUED if seen_at is None else seen_at < job.runs[-1].ordered_at
 
 
 def _contradicts(stands: JobStatus, told: JobStatus) -> bool:
@@ -309,23 +294,69 @@ def _step(
     claimed_by: str | None = None,
     reason: str | None = None,
     seen_at: datetime | None = None,
-    by_start: bool = False,
+    by_start: Command | None = None,
 ) -> Step:
     job, now = Job.of(document), context.now()
-    note = {"claimedBy": claimed_by, "claimedAt": now} if to == JobStatus.CLAIMED else {}
-    changes: dict[str, Any] = {"status": to.value, "updatedAt": now, **note}
+    if to == JobStatus.FAILED and job.cancel_requested_at is not None:
+        to = JobStatus.CANCELLED  # printers tell of a print that was stopped as of one that failed
+    changes: dict[str, Any] = {**NOT_WAITING, "status": to, "updated_at": now, "runs": _runs(job, to, now, reason)}
+    if to == JobStatus.CLAIMED:
+        changes |= {"claimed_by": claimed_by, "claimed_at": now}
     if to == JobStatus.PRINTING and job.started_at is None:
-        changes["startedAt"] = now
-    if not JOBS[to]:
-        changes["endedAt"] = now
+        changes["started_at"] = now
+    if seen_at is not None:
+        changes["seen_at"] = seen_at
     if reason is not None:
         changes["reason"] = reason
-    if seen_at is not None:
-        changes["seenAt"] = seen_at
-    writes = [Update(document.path, changes, document.version), *_mirror(context, job, to, note)]
-    if not JOBS[to] and not by_start:
+    if not JOBS[to]:
+        # What a polling client was shown it may have begun; our agent begins nothing that it has not claimed.
+        never_taken = by_start is not None and by_start.status == CommandStatus.EXPIRED and by_start.via_bus
+        changes |= _after_run(job, to, now, never_taken=never_taken)
+    after = job.model_copy(update=changes)
+    writes: list[Write] = [Update(document.path, after.fields(changes), document.version)]
+    writes += [*shown(context, after), *_at_the_printer(context, job, to)]
+    if not JOBS[to] and by_start is None:
         writes += _start_withdrawn(context, job)
-    return Step(writes, f"job_{to.value}", {"printJobId": job.job_id, "was": job.status.value, "why": reason})
+    noted = {"printJobId": job.job_id, "was": job.status.value, "run": job.run or None, "why": reason}
+    event = f"job_{to.value}" if after.status == to else "job_run_ended"
+    return Step(writes, event, noted, after.status)
+
+
+def _runs(job: Job, to: JobStatus, now: datetime, reason: str | None) -> tuple[Run, ...]:
+    """The job's runs, the last of which is now where a report takes it."""
+    if not job.runs or job.runs[-1].ended_at is not None:
+        return job.runs
+    last, changes = job.runs[-1], dict[str, Any](status=to)
+    if to in AT_WORK and last.started_at is None:
+        changes["started_at"] = now
+    if not JOBS[to]:
+        changes |= {"ended_at": now, "reason": reason}
+    return (*job.runs[:-1], last.model_copy(update=changes))
+
+
+def _after_run(job: Job, to: JobStatus, now: datetime, *, never_taken: bool) -> dict[str, Any]:
+    """What the end of a run means for the job: its end, unless there are plates left, or the start was never taken.
+
+    A job of several plates goes on after a good one alone; what is to be cancelled ends in any case.
+    """
+    done = job.plates_completed + (to == JobStatus.COMPLETED)
+    end = {"status": to, "plates_completed": done, "ended_at": now}
+    if to == JobStatus.COMPLETED and done < job.plates_requested:
+        if job.cancel_requested_at is None:
+            return {**queued(job, now), "plates_completed": done, "seen_at": None}
+        return {**end, "status": JobStatus.CANCELLED}
+    again = never_taken and job.wait_seconds is not None and job.run < _MOST_RUNS
+    return queued(job, now) if again and job.cancel_requested_at is None else end
+
+
+def _at_the_printer(context: Context, job: Job, to: JobStatus) -> list[Write]:
+    """A run's end gives its printer free; once it printed, something lies on the plate."""
+    changes: dict[str, Any] = {}
+    if to in _LEAVES_A_PRINT and job.status not in AT_WORK:
+        changes["plateCleared"] = False
+    if not JOBS[to]:
+        changes[f"occupants.{job.job_id}"] = REMOVE
+    return [Update(printers.path(context, job.printer_id), changes)] if changes and job.printer_id else []
 
 
 def _start_withdrawn(context: Context, job: Job) -> list[Write]:
@@ -339,27 +370,15 @@ def _start_withdrawn(context: Context, job: Job) -> list[Write]:
     return [Update(command.path, changes, command.version)]
 
 
-def _check_claimable(job: Job) -> None:
-    if job.run > 0 or job.status not in _CLAIMABLE:
-        raise Conflict(f"The job is {job.status} already", detail=job.status.value)
-
-
-def _stored(context: Context, recipient: Recipient, job_id: str) -> Startable:
-    document = get(context, recipient, job_id)
-    return Startable(Job.of(document), document.version)
-
-
-def _claim(context: Context, claim: Claim) -> Create:
-    return Create(f"{context.collections.claims}/{claim.job_id}_{claim.run}", claim.data())
-
-
-def _mirror(context: Context, job: Job, status: JobStatus, note: Mapping[str, Any]) -> list[Write]:
-    """A file shows the state of its newest job."""
-    file = context.documents.get(_file_path(context, job.file_id)) if job.file_id else None
+def shown(context: Context, job: Job) -> list[Write]:
+    """The write by which a file shows the state of its newest job."""
+    file = context.documents.get(file_path(context, job.file_id)) if job.file_id else None
     if file is None or file.data.get("newestJobId", job.job_id) != job.job_id:
         return []
-    return [Update(file.path, {"status": file_status(status), **note})]
+    note = {"claimedBy": job.claimed_by, "claimedAt": job.claimed_at} if job.status == JobStatus.CLAIMED else {}
+    return [Update(file.path, {"status": file_status(job.status), **note})]
 
 
-def _file_path(context: Context, file_id: str) -> str:
+def file_path(context: Context, file_id: str) -> str:
+    """Where a job's file is stored."""
     return f"{context.collections.files}/{file_id}"

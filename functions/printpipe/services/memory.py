@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from printpipe.domain.ids import state_id
 from printpipe.domain.ports.documents import Version
 from printpipe.domain.printer_status import Gist
+from printpipe.domain.records import Sight
 
 _T = TypeVar("_T")
 
@@ -48,13 +50,18 @@ class Recent(Generic[_T]):
 
 @dataclass(frozen=True)
 class LiveState:
-    """The stored state of a printer in short. `faults` are those that its history has noted lately."""
+    """The stored state of a printer in short. `faults` are those that its history has noted lately.
+
+    `sight` is what it shows of the printer's work, and `former` the last that showed any, where it shows none.
+    """
 
     number: int
     reported_at: datetime
     sampled_at: datetime
     gist: Gist
     faults: frozenset[str]
+    sight: Sight
+    former: Sight | None
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class KnownPrinter:
     """A printer's document as it was last read or written here.
 
     `heard_at` is the time of its newest report, whether that changed anything or not; `checked_at` is when the document
-    was read or written.
+    was read or written; `cleared_at` is when somebody said last that its plate is empty.
     """
 
     printer_id: str
@@ -72,11 +79,12 @@ class KnownPrinter:
     state: LiveState | None
     heard_at: datetime | None
     checked_at: datetime
+    cleared_at: datetime | None = None
 
     @property
     def name(self) -> str:
         """What its present state is called: the printer and the state's number."""
-        return f"{self.printer_id}-{self.state.number if self.state else 0}"
+        return state_id(self.printer_id, self.state.number if self.state else 0)
 
     def merged(self, before: "KnownPrinter | None") -> "KnownPrinter":
         """What to remember of the same printer's two: threads may come with theirs in any order."""

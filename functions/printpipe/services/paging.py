@@ -16,6 +16,8 @@ from printpipe.domain.values import Id
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 100
 
+_MOST_SIFTED = 1000
+
 After = tuple[datetime, str]
 """Behind which document a page begins: when that was created, and its id."""
 
@@ -55,9 +57,32 @@ def read(documents: Documents, query: Query, wanted: Slice, parse: Callable[[Doc
     found = documents.query(query)
     shown = found[: wanted.limit]
     more = len(found) > wanted.limit
-    return Page([parse(each) for each in shown], _cursor(shown[-1]) if more else None)
+    return Page([parse(each) for each in shown], cursor_behind(shown[-1]) if more else None)
 
 
-def _cursor(last: Document) -> str:
+def sift(
+    find: Callable[[After | None, int], Sequence[Document]], wanted: Slice, parse: Callable[[Document], _T | None]
+) -> Page[_T]:
+    """The page of what `parse` lets through, of documents found behind a place, so many at most, the newest first.
+
+    It looks at `_MOST_SIFTED` documents: a page of what is rare may end before it is full.
+    """
+    passed: list[_T] = []
+    looked_at, after = 0, wanted.after
+    while True:
+        found = find(after, wanted.limit + 1)
+        for place, document in enumerate(found[: wanted.limit]):
+            parsed = parse(document)
+            passed += [] if parsed is None else [parsed]
+            looked_at += 1
+            if len(passed) == wanted.limit or looked_at == _MOST_SIFTED:
+                return Page(passed, cursor_behind(document) if place + 1 < len(found) else None)
+            after = (document.data["createdAt"], document.id)
+        if len(found) <= wanted.limit:
+            return Page(passed, None)
+
+
+def cursor_behind(last: Document) -> str:
+    """With which a page begins behind a document."""
     moment = round(last.data["createdAt"].timestamp() * 1_000_000)
     return urlsafe_b64encode(json.dumps([moment, last.id]).encode()).decode()

@@ -30,7 +30,12 @@ def pending(context: Context, recipient_id: str, serial: str | None, limit: int)
     listed = [
         each for each in waiting if each.command_id not in moot and not any(overrules(later, each) for later in waiting)
     ]
-    return sorted(listed, key=lambda each: _turn(each, listed))[:limit]
+    return in_turn(listed)[:limit]
+
+
+def in_turn(listed: Sequence[Command]) -> list[Command]:
+    """Commands in the order in which clients are to carry them out."""
+    return sorted(listed, key=lambda each: _turn(each, listed))
 
 
 def moot_stops(context: Context, recipient: Recipient, candidates: Sequence[Command]) -> frozenset[str]:
@@ -54,7 +59,7 @@ def cancel_overruled(context: Context, done: Command) -> None:
         step = jobs.NO_STEP
         if command.type == "start_print":
             reason, to = "stopped before it began", JobStatus.CANCELLED
-            step = jobs.follow(context, command.recipient_id, command.job_id, to, reason=reason, by_start=True)
+            step = jobs.follow(context, command.recipient_id, command.job_id, to, reason=reason, by_start=command)
         changes = {"status": CommandStatus.CANCELLED.value, "completedAt": context.now()}
         try:
             context.documents.commit(Update(document.path, changes, document.version), *step.writes)
@@ -74,7 +79,7 @@ def _turn(command: Command, listed: Sequence[Command]) -> tuple[int, int]:
         return 0, command.sequence
     follows = command.type == "pause" and any(
         each.type == "start_print"
-        and each.printer_serial == command.printer_serial
+        and (each.recipient_id, each.printer_serial) == (command.recipient_id, command.printer_serial)
         and each.sequence < command.sequence
         for each in listed
     )

@@ -8,7 +8,7 @@ from printpipe.domain.errors import Conflict, InvalidInput, RateLimited
 from printpipe.domain.ids import Once
 from printpipe.domain.records import Command, StoredPrintFile
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import commands, files, jobs, uploads
+from printpipe.services import commands, files, starts, uploads
 from printpipe.services.commands import Target
 from printpipe.services.context import Context
 from printpipe.services.uploads import Purpose
@@ -41,7 +41,7 @@ def _repeated(context: Context, recipient: Recipient, once: Once) -> tuple[Comma
     first = commands.repeated(context, recipient, once)
     if first is None or first.file_id is None:
         return None
-    return first, jobs.of_file(context, recipient, first.file_id)[1]
+    return first, starts.of_file(context, recipient, first.file_id)[1]
 
 
 def _create(context: Context, recipient: Recipient, wish: Requisition, once: Once) -> tuple[Command, StoredPrintFile]:
@@ -57,7 +57,7 @@ def _create(context: Context, recipient: Recipient, wish: Requisition, once: Onc
 def _start(
     context: Context, recipient: Recipient, wish: Requisition, file_id: str, once: Once
 ) -> tuple[Command, StoredPrintFile]:
-    job, file = jobs.of_file(context, recipient, file_id)
+    job, file = starts.of_file(context, recipient, file_id)
     if wish.plate_index is not None and wish.plate_index not in {plate.index for plate in file.plates}:
         raise InvalidInput("The file has no such plate", field="jobMetadata.plateIndex")
     note = {"printJobId": job.record.job_id, "productId": file.product_id}  # by which a LAN client shakes hands
@@ -66,7 +66,7 @@ def _start(
         metadata["plateIndex"] = wish.plate_index
     order = parse_order("start_print", metadata, context.policy.extra_gcode)
     draft = commands.draft(context, recipient, wish.target, order, once)
-    return commands.start(context, job, draft), file
+    return commands.start(context, job, draft, once), file
 
 
 def _file_id(context: Context, recipient: Recipient, wish: Requisition, once: Once) -> tuple[str, bool]:

@@ -5,10 +5,14 @@ Each takes the collections' names and the values to look for; None leaves a cond
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Query, Where
+
+JobsOf = tuple[Literal["productId", "printerId", "orderedBy"], str]
+"""The one product, printer or user whose jobs are asked for."""
 
 
 def pending_commands(
@@ -79,6 +83,18 @@ def newest_files_of_product(collections: Collections, recipient_id: str, product
     )
 
 
+def newest_files_of_product_anywhere(
+    collections: Collections, organization_id: str, product_id: str, limit: int
+) -> Query:
+    """A product's files at any site of an organization, the newest first."""
+    return Query(
+        collections.files,
+        [Where("organizationId", "==", organization_id), Where("productId", "==", product_id)],
+        [("createdAt", "desc")],
+        limit,
+    )
+
+
 def newest_jobs_of_product(
     collections: Collections, recipient_id: str, product_id: str, statuses: Sequence[str] | None, limit: int
 ) -> Query:
@@ -113,14 +129,55 @@ def printers_at_address(collections: Collections, recipient_id: str, address: st
     """Printers that were last seen at an address of a site: one, or a few where it was given to another."""
     return Query(
         collections.printers,
-        [Where("recipientId", "==", recipient_id), Where("ipAddress", "==", address)],
+        [
+            Where("recipientId", "==", recipient_id),
+            Where("ipAddress", "==", address),
+            Where("deletedAt", "==", None),
+        ],
         limit=5,
+    )
+
+
+def printers_without_serial(collections: Collections, recipient_id: str, limit: int) -> Query:
+    """A site's printers in use whose serial is not known."""
+    return Query(
+        collections.printers,
+        [
+            Where("recipientId", "==", recipient_id),
+            Where("serial", "==", None),
+            Where("active", "==", True),
+            Where("deletedAt", "==", None),
+        ],
+        limit=limit,
+    )
+
+
+def status_updates_of_printer(
+    collections: Collections,
+    printer_id: str,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    after: tuple[datetime, str] | None,
+) -> Query:
+    """A printer's history between two moments, the newest first; `after` continues behind an update."""
+    return Query(
+        collections.printer_status_updates,
+        [
+            Where("printerId", "==", printer_id),
+            *([Where("createdAt", ">=", since)] if since is not None else []),
+            *([Where("createdAt", "<=", until)] if until is not None else []),
+        ],
+        [("createdAt", "desc")],
+        limit,
+        after,
     )
 
 
 def printers_of_recipient(collections: Collections, recipient_id: str, limit: int) -> Query:
     """A site's printers."""
-    return Query(collections.printers, [Where("recipientId", "==", recipient_id)], limit=limit)
+    where = [Where("recipientId", "==", recipient_id), Where("deletedAt", "==", None)]
+    return Query(collections.printers, where, limit=limit)
 
 
 def newest_organizations(collections: Collections, limit: int, after: tuple[datetime, str] | None) -> Query:
@@ -262,4 +319,174 @@ def jobs_ended_at_printer(
         ],
         [("endedAt", "desc")],
         limit=1,
+    )
+
+
+def printers_by_id(collections: Collections, limit: int, after: str | None) -> Query:
+    """Every organization's printers, deleted ones too, in the order of their ids; `after` continues behind one."""
+    return Query(collections.printers, limit=limit, after=None if after is None else [after])
+
+
+def oldest_status_updates(collections: Collections, printer_id: str, limit: int) -> Query:
+    """A printer's history, the oldest first."""
+    return Query(
+        collections.printer_status_updates, [Where("printerId", "==", printer_id)], [("createdAt", "asc")], limit
+    )
+
+
+def waiting_jobs(
+    collections: Collections, organization_id: str | None, after: tuple[str, str] | None, limit: int
+) -> Query:
+    """Jobs that wait for a printer, of an organization or of all, by turn; `after` continues behind one."""
+    return Query(
+        collections.print_jobs,
+        [
+            *([Where("organizationId", "==", organization_id)] if organization_id is not None else []),
+            Where("turn", ">", ""),
+        ],
+        [("turn", "asc")],
+        limit,
+        after,
+    )
+
+
+def jobs_past_deadline(collections: Collections, at: datetime, limit: int) -> Query:
+    """Jobs that have waited for too long by a moment."""
+    return Query(collections.print_jobs, [Where("deadlineAt", "<=", at)], [("deadlineAt", "asc")], limit)
+
+
+def untaken_starts(collections: Collections, before: datetime, *, via_bus: bool, limit: int) -> Query:
+    """Starts that are pending though their time ended before a moment: of agents' sites, or of polling clients'."""
+    return Query(
+        collections.printer_commands,
+        [
+            Where("type", "==", "start_print"),
+            Where("status", "==", CommandStatus.PENDING.value),
+            Where("viaBus", "==", via_bus),
+            Where("expiresAt", "<", before),
+        ],
+        [("expiresAt", "asc")],
+        limit,
+    )
+
+
+def active_printers_of_organization(
+    collections: Collections, organization_id: str, after: tuple[datetime, str] | None, limit: int
+) -> Query:
+    """An organization's printers that are in use, the newest first; `after` continues behind one."""
+    return Query(
+        collections.printers,
+        [Where("organizationId", "==", organization_id), Where("active", "==", True)],
+        [("createdAt", "desc")],
+        limit,
+        after,
+    )
+
+
+def printers_of_organization(
+    collections: Collections,
+    organization_id: str,
+    active: bool | None,
+    limit: int,
+    after: tuple[datetime, str] | None,
+) -> Query:
+    """An organization's printers that were not deleted, the newest first; `after` continues behind one."""
+    return Query(
+        collections.printers,
+        [
+            Where("organizationId", "==", organization_id),
+            Where("deletedAt", "==", None),
+            *([Where("active", "==", active)] if active is not None else []),
+        ],
+        [("createdAt", "desc")],
+        limit,
+        after,
+    )
+
+
+def sites_of_agents(collections: Collections, heard_since: datetime | None, limit: int) -> Query:
+    """Every organization's sites that have our agent, or those of them that were heard of since a moment."""
+    return Query(
+        collections.recipients,
+        [
+            Where("client", "==", "agent"),
+            *([Where("lastSeenAt", ">=", heard_since)] if heard_since is not None else []),
+        ],
+        [("lastSeenAt", "desc")] if heard_since is not None else (),
+        limit,
+    )
+
+
+def agent_heard_last(collections: Collections) -> Query:
+    """The site of the agent that was heard of last, in any organization."""
+    return Query(collections.recipients, [Where("client", "==", "agent")], [("lastSeenAt", "desc")], limit=1)
+
+
+def jobs_of_organization(
+    collections: Collections,
+    organization_id: str,
+    statuses: Sequence[str] | None,
+    of: JobsOf | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Query:
+    """An organization's jobs, of all states or of these, the newest first; `of` one product, printer or user alone."""
+    return Query(
+        collections.print_jobs,
+        [
+            Where("organizationId", "==", organization_id),
+            Where("deletedAt", "==", None),
+            *([Where("status", "in", statuses)] if statuses is not None else []),
+            *([Where(of[0], "==", of[1])] if of is not None else []),
+        ],
+        [("createdAt", "desc")],
+        limit,
+        after,
+    )
+
+
+def jobs_that_want_printer(
+    collections: Collections,
+    organization_id: str,
+    statuses: Sequence[str] | None,
+    printer_id: str,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Query:
+    """Jobs that are to be printed by a printer and were not given to one yet, likewise."""
+    return Query(
+        collections.print_jobs,
+        [
+            Where("organizationId", "==", organization_id),
+            Where("deletedAt", "==", None),
+            *([Where("status", "in", statuses)] if statuses is not None else []),
+            Where("wantedPrinterId", "==", printer_id),
+            Where("printerId", "==", None),
+        ],
+        [("createdAt", "desc")],
+        limit,
+        after,
+    )
+
+
+def commands_of_organization(
+    collections: Collections,
+    organization_id: str,
+    statuses: Sequence[str] | None,
+    of: tuple[Literal["printerId", "printerSerial"], str] | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Query:
+    """An organization's commands, of all states or of these, the newest first; `of` the printer that they name so."""
+    return Query(
+        collections.printer_commands,
+        [
+            Where("organizationId", "==", organization_id),
+            Where("deletedAt", "==", None),
+            *([Where("status", "in", statuses)] if statuses is not None else []),
+            *([Where(of[0], "==", of[1])] if of is not None else []),
+        ],
+        [("createdAt", "desc")],
+        limit,
+        after,
     )

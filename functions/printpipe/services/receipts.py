@@ -77,10 +77,11 @@ def find(context: Context, organization_id: str, once: Once) -> Repetition | Non
     is there no longer.
     """
     path = _path(context, organization_id, once)
-    document = repetition.find(context, path, once)
+    document = context.documents.get(path) if once.key is not None else None
     if document is None:
         return None
     receipt = Receipt.of(document)
+    repetition.check(context, once, receipt.request_digest, receipt.created_at)
     created = context.documents.get(receipt.created)
     if created is None:
         raise Conflict("What this idempotency key created is there no longer", field="Idempotency-Key")
@@ -91,4 +92,4 @@ def find(context: Context, organization_id: str, once: Once) -> Repetition | Non
 
 
 def _path(context: Context, organization_id: str, once: Once) -> str:
-    return f"{context.collections.idempotency_keys}/{once.new_id(organization_id)}"
+    return repetition.path(context, once.new_id(organization_id))

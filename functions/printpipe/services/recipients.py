@@ -2,12 +2,15 @@
 
 from typing import Literal
 
-from printpipe.domain.errors import Conflict
+from printpipe.domain.errors import Conflict, InvalidInput, NotFound
 from printpipe.domain.ids import Once, new_id
 from printpipe.domain.records import Site
+from printpipe.domain.tenancy import Recipient
 from printpipe.services import audit, organizations, paging, queries, receipts
 from printpipe.services.context import Context
 from printpipe.services.paging import Page, Slice
+
+_MOST_NAMED = 10
 
 
 def create(
@@ -48,3 +51,25 @@ def find(context: Context, organization_id: str | None, wanted: Slice) -> Page[S
     tenant = organizations.administered(context, organization_id)
     query = queries.recipients_of_organization(context.collections, tenant, wanted.limit + 1, wanted.after)
     return paging.read(context.documents, query, wanted, Site.of)
+
+
+def chosen(context: Context, recipient_id: str | None) -> Recipient:
+    """The site that the caller names, or else the only one of its organization.
+
+    Raises `NotFound`, or `InvalidInput` that lists the sites where there are several and none was named.
+    """
+    if recipient_id is not None:
+        try:
+            return context.recipient(recipient_id)
+        except NotFound as error:
+            raise NotFound(error.message, field="recipient_id") from None
+    tenant = organizations.own(context, None)
+    query = queries.recipients_of_organization(context.collections, tenant, _MOST_NAMED + 1, None)
+    sites = [Site.of(each) for each in context.documents.query(query)]
+    if len(sites) == 1:
+        return context.recipient(sites[0].recipient_id)
+    if not sites:
+        raise InvalidInput("The organization has no site (recipient) yet", field="recipient_id")
+    named = ", ".join(each.recipient_id for each in sites[:_MOST_NAMED])
+    more = ", …" if len(sites) > _MOST_NAMED else ""
+    raise InvalidInput(f"Name the site, one of: {named}{more}", field="recipient_id")

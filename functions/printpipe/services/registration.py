@@ -1,14 +1,15 @@
 """Printers that people enter, with their access codes, and what the site's agent learns of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from printpipe.domain import plates
 from printpipe.domain.errors import Conflict, Forbidden, InvalidInput, Unavailable
 from printpipe.domain.ids import Once
 from printpipe.domain.ports.documents import Document, PreconditionFailed, Update, Write
 from printpipe.domain.records import Printer
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import abreast, access_codes, audit, printers, queries, receipts
+from printpipe.services import access_codes, audit, printers, queries, receipts
 from printpipe.services.context import Context
 
 MOST_PRINTERS = 500
@@ -51,9 +52,10 @@ def register(context: Context, recipient_id: str, entries: Sequence[Entry], once
         standing = [_standing(recipient, found[entry.serial], index) for index, entry in enumerate(entries)]
         if repeated:
             return [Printer.of(document) for document in standing if document is not None]
+        codes = _codes(context, entries, standing)
         registered, writes = [], list[Write](receipts.issue(context, tenant, once, site))
         for entry, document in zip(entries, standing, strict=True):
-            printer, more = _entered(context, recipient, entry, document, found[entry.serial].alias)
+            printer, more = _entered(context, recipient, entry, document, found[entry.serial].alias, codes)
             registered.append(printer)
             writes += more
         try:
@@ -75,7 +77,8 @@ def credentials(context: Context, recipient_id: str) -> list[Credentials]:
         raise Forbidden("Only a site with our agent has this list", field="recipientId")
     query = queries.printers_of_recipient(context.collections, recipient.id, MOST_PRINTERS)
     found = sorted(map(Printer.of, context.documents.query(query)), key=lambda each: each.serial or "")
-    return abreast.each(lambda printer: Credentials(printer, access_codes.read(context, printer)), found)
+    codes = access_codes.read_all(context, found)
+    return [Credentials(printer, codes[printer.printer_id]) for printer in found]
 
 
 def _check_serials(entries: Sequence[Entry]) -> None:
@@ -93,20 +96,33 @@ def _standing(recipient: Recipient, found: printers.Found, index: int) -> Docume
         raise Conflict(conflict.message, field=f"printers.{index}.printerSerial") from None
 
 
+def _codes(context: Context, entries: Sequence[Entry], standing: Sequence[Document | None]) -> Mapping[str, str | None]:
+    """The codes that stand, of the printers that are given one: sealed twice a code would not look the same."""
+    given = zip(entries, standing, strict=True)
+    return access_codes.read_all(context, [Printer.of(each) for entry, each in given if each and entry.access_code])
+
+
 def _entered(
-    context: Context, recipient: Recipient, entry: Entry, document: Document | None, alias: Document | None
+    context: Context,
+    recipient: Recipient,
+    entry: Entry,
+    document: Document | None,
+    alias: Document | None,
+    codes: Mapping[str, str | None],
 ) -> tuple[Printer, list[Write]]:
     if document is None:
         blank = printers.new(context, recipient, entry.serial, entry.ip_address, active=True)
-        printer = blank.model_copy(update=_changes(context, blank, entry))
+        printer = blank.model_copy(update=_changes(blank, entry))
         writes = printers.creation(context, printer, alias)
     else:
         before = Printer.of(document)
-        changes = _changes(context, before, entry)
-        if not changes:
-            return before, []
+        changes = _changes(before, entry)
         printer = before.model_copy(update=changes)
-        writes = [_update(document, printer, changes)]
+        writes = [_update(document, printer, changes)] if changes else []
+    if entry.access_code and not access_codes.are_same(codes.get(printer.printer_id), entry.access_code):
+        writes.append(access_codes.write(context, printer, entry.access_code))
+    if not writes:
+        return printer, []
     record = audit.entry(
         context,
         "printer.registered",
@@ -118,7 +134,7 @@ def _entered(
     return printer, [*writes, record]
 
 
-def _changes(context: Context, printer: Printer, entry: Entry) -> dict[str, object]:
+def _changes(printer: Printer, entry: Entry) -> dict[str, object]:
     """The record's fields that the entry changes."""
     wanted: dict[str, object] = {
         "ip_address": entry.ip_address,
@@ -126,10 +142,9 @@ def _changes(context: Context, printer: Printer, entry: Entry) -> dict[str, obje
         "model": entry.model,
         "active": True,
     }
-    changes = {name: value for name, value in wanted.items() if value is not None and value != getattr(printer, name)}
-    if entry.access_code is not None and not access_codes.is_set_to(context, printer, entry.access_code):
-        changes["access_code"] = access_codes.sealed(context, printer, entry.access_code)
-    return changes
+    if not printer.active:
+        wanted["plate_cleared"] = plates.is_empty_at_registration(printer.state)
+    return {name: value for name, value in wanted.items() if value is not None and value != getattr(printer, name)}
 
 
 def _update(document: Document, printer: Printer, changes: dict[str, object]) -> Update:

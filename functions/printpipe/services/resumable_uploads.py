@@ -64,10 +64,12 @@ def begin(context: Context, purpose: Purpose, announced: Announced, once: Once) 
         upload_url=sealing.seal(context.platform.keys, url.encode(), _url_place(intake)),
         expires_at=context.now() + lifetime,
     )
+    target = uploads.upload_path(context, upload.file_id)
     try:
         context.documents.commit(
-            Create(uploads.upload_path(context, upload.file_id), upload.data()),
+            Create(target, upload.data()),
             _audit(context, "upload.opened", upload, upload.file_name),
+            *repetition.mark(context, upload.organization_id, once, target),
         )
     except DocumentExists:
         first = _begun(context, recipient, once)
@@ -119,9 +121,8 @@ def complete(context: Context, file_id: str, recipient_id: str | None, sha256: s
 
 def _begun(context: Context, recipient: Recipient, once: Once) -> Opening | FileTicket | None:
     file_id = once.new_id(recipient.organization_id)
-    document = repetition.find(context, uploads.upload_path(context, file_id), once)
+    document = repetition.find(context, uploads.upload_path(context, file_id), once, files.path(context, file_id))
     if document is None:
-        repetition.find(context, files.path(context, file_id), once)
         return None
     upload = Upload.of(document)
     if upload.status != UploadStatus.UPLOADING:

@@ -135,7 +135,6 @@ def accept(context: Context, recipient: Recipient, purpose: Purpose, name: str, 
         encrypted_data=_sealed(context, purpose, secret_place(recipient.organization_id, file_id)),
         unencrypted_data=purpose.unencrypted_data,
         created_at=context.now(),
-        request_digest=once.mark,
     )
 
 
@@ -225,11 +224,8 @@ def upload_path(context: Context, file_id: str) -> str:
 
 def _repeated(context: Context, recipient: Recipient, once: Once) -> FileTicket | None:
     file_id = once.new_id(recipient.organization_id)
-    document = repetition.find(context, path(context, file_id), once)
-    if document is None:
-        repetition.find(context, upload_path(context, file_id), once)
-        return None
-    return first_ticket(context, StoredPrintFile.of(document))
+    document = repetition.find(context, path(context, file_id), once, upload_path(context, file_id))
+    return first_ticket(context, StoredPrintFile.of(document)) if document else None
 
 
 def _store(
@@ -244,7 +240,8 @@ def _store(
     try:
         context.platform.files.put(file.gcs_path, incoming.content, file.content_type)
         put_pictures(context, file, content)
-        context.documents.commit(*creations(context, file))
+        mark = repetition.mark(context, file.organization_id, once, path(context, file.file_id))
+        context.documents.commit(*creations(context, file), *mark)
     except Unavailable:  # it may have been written all the same; and a clean-up would not get through
         raise
     except DocumentExists:

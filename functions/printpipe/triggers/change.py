@@ -13,3 +13,8 @@ class Change:
     path: str
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
+
+    @property
+    def id(self) -> str:
+        """The document's own."""
+        return self.path.rpartition("/")[2]

@@ -148,6 +148,34 @@ def test_metadata_gets_its_canonical_names_and_loses_what_is_unknown() -> None:
     assert _read("start_print", start) == start
 
 
+def test_a_start_says_which_filament_each_slot_must_hold() -> None:
+    wanted = [{"slot": 3, "type": "PETG", "color": "#2FA36B"}, {"slot": 254, "type": "PLA"}]
+    start: dict[str, object] = {"fileName": "a.3mf", "amsMapping": [3], "expectedFilaments": wanted}
+    assert _read("start_print", start) == start
+    assert _read("start_print", {"fileName": "a.3mf", "expected_filaments": wanted})["expectedFilaments"] == wanted
+    without_colour = [{"slot": 3, "type": "PETG", "color": None}]
+    read = _read("start_print", {"fileName": "a.3mf", "expectedFilaments": without_colour})
+    assert read["expectedFilaments"] == [{"slot": 3, "type": "PETG"}]
+
+
+@pytest.mark.parametrize(
+    ("expected", "field"),
+    [
+        ("PLA", ""),
+        ([{"slot": -1, "type": "PLA"}], ".0.slot"),
+        ([{"slot": "0", "type": "PLA"}], ".0.slot"),
+        ([{"slot": 0}], ".0.type"),
+        ([{"slot": 0, "type": " "}], ".0.type"),
+        ([{"slot": 0, "type": "PLA", "color": "red"}], ".0.color"),
+        ([{"slot": 0, "type": "PLA"}] * 65, ""),
+    ],
+)
+def test_a_wrong_expectation_is_named(expected: object, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_order("start_print", {"fileName": "a.3mf", "expectedFilaments": expected}, ())
+    assert refused.value.field == f"metadata.expectedFilaments{field}"
+
+
 @pytest.mark.parametrize(
     ("asked", "metadata", "read"),
     [

@@ -27,6 +27,14 @@ def test_reading_changes_nothing_and_only_administrators_administer() -> None:
     assert "commands.execute" not in PURPOSES["app"]
 
 
+def test_operators_work_printers_and_administrators_alone_see_access_codes() -> None:
+    assert ROLES["viewer"] < ROLES["operator"] < ROLES["admin"]
+    assert ROLES["operator"] - PURPOSES["app"] == {"commands.execute", "status.write"}
+    for held in (ROLES["viewer"], ROLES["operator"], PURPOSES["client"], PURPOSES["app"], PURPOSES["read"]):
+        assert "access_codes.read" not in held
+    assert "access_codes.read" in ROLES["admin"]
+
+
 def test_scopes_and_purposes_are_expanded_together() -> None:
     assert expand(["read", "jobs.claim"]) == PURPOSES["read"] | {"jobs.claim"}
     assert expand([]) == frozenset()

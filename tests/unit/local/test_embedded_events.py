@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Literal
 
+import pytest
 from cloudevents.http import from_http
 
-from local.embedded_events import events_of
+from local.embedded_events import EVENT_TYPE, events_of
 from printpipe.adapters.embedded.changes import Change
 from printpipe.domain.ports.documents import Document, Version
+from printpipe.runtime import catalog
 from printpipe.runtime.events import read_change
 
 EVERY_TYPE = {
@@ -29,14 +32,46 @@ def document(path: str, data: Mapping[str, object]) -> Document:
 
 def test_a_new_command_arrives_with_all_its_values() -> None:
     created = Change("created", "printer_commands/c1", None, document("printer_commands/c1", EVERY_TYPE))
-    [event] = events_of(created, "demo-p")
+    [event] = events_of(created, "demo-p", catalog.rows().values())
     assert event.function == "trigger-command-created"
     change = read_change(from_http(event.headers(), event.body))
     assert (change.path, change.before, change.after) == ("printer_commands/c1", None, EVERY_TYPE)
 
 
-def test_other_changes_call_nobody() -> None:
-    before, after = document("printer_commands/c1", {"n": 1}), document("printer_commands/c1", {"n": 2})
-    assert events_of(Change("updated", "printer_commands/c1", before, after), "demo-p") == []
-    assert events_of(Change("deleted", "printer_commands/c1", before, None), "demo-p") == []
-    assert events_of(Change("created", "files/f1", None, document("files/f1", {})), "demo-p") == []
+def watcher_of(kind: str) -> catalog.Row:
+    """A made-up function that is told of this kind of change of teapots."""
+    trigger = catalog.Trigger(firestore=f"{EVENT_TYPE}{kind}", document="teapots/{teapotId}")  # type: ignore[arg-type]
+    return catalog.Row(
+        name=f"trigger-teapot-{kind}",
+        trigger=trigger,
+        uses=frozenset({"documents"}),
+        memory=256,
+        cpu=1,
+        concurrency=1,
+        timeout=60,
+        min_instances=0,
+        max_instances=1,
+    )
+
+
+@pytest.mark.parametrize("kind", ["created", "updated", "deleted"])
+def test_a_change_calls_those_who_watch_its_kind_or_every_kind(kind: Literal["created", "updated", "deleted"]) -> None:
+    before = None if kind == "created" else {"n": 1}
+    after = None if kind == "deleted" else {"n": 2}
+    sides = [None if data is None else document("teapots/t1", data) for data in (before, after)]
+    rows = [watcher_of(each) for each in ("created", "updated", "deleted", "written")]
+    events = events_of(Change(kind, "teapots/t1", *sides), "demo-p", rows)
+    assert [(event.function, event.type) for event in events] == [
+        (f"trigger-teapot-{kind}", f"{EVENT_TYPE}{kind}"),
+        ("trigger-teapot-written", f"{EVENT_TYPE}written"),
+    ]
+    assert len({event.id for event in events}) == 2
+    for event in events:
+        change = read_change(from_http(event.headers(), event.body))
+        assert (change.path, change.id, change.before, change.after) == ("teapots/t1", "t1", before, after)
+
+
+def test_other_documents_call_nobody() -> None:
+    for path in ("files/f1", "teapots_of_old/t1"):
+        change = Change("created", path, None, document(path, {}))
+        assert events_of(change, "demo-p", [watcher_of("created"), watcher_of("written")]) == []

@@ -115,6 +115,12 @@ CURA = f""";FLAVOR:Marlin
 ;TIME:5432
 ;Filament used: 1.234m, 0m
 ;Layer height: 0.2
+;MINX:-10.25
+;MINY:30
+;MINZ:0.2
+;MAXX:190.25
+;MAXY:50
+;MAXZ:19.6
 ;TARGET_MACHINE.NAME:Creality Ender-3
 ;Generated with Cura_SteamEngine 5.4.0
 ;LAYER_COUNT:98
@@ -172,6 +178,7 @@ def bambu_parts() -> dict[str, bytes]:
         "_rels/.rels": b"<Relationships/>",
         "3D/3dmodel.model": MODEL,
         "Metadata/plate_1.png": png(64, 64),
+        "Metadata/plate_1.json": b'{"bbox_all":[97.75,108,158.25,149.0],"bed_type":"textured_plate","version":2}',
         "Metadata/plate_1.gcode": BAMBU.encode(),
         "Metadata/plate_3.gcode": BAMBU.replace("; filament: 1,3\n", "").encode(),
         "Metadata/slice_info.config": SLICE_INFO,

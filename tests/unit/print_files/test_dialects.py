@@ -37,12 +37,40 @@ def test_a_bambu_3mf_names_its_plates() -> None:
         "printer_model_id": "C12",
         "nozzle_diameter": 0.4,
         "bed_type": "Textured PEI Plate",
+        "width": 60.5,
+        "depth": 41.0,
+        "height": 12.0,
     }
     assert first.thumbnail == parts["Metadata/plate_1.png"]
     assert (third.index, third.name, third.thumbnail) == (3, None, None)
     assert (file.weight_g, file.estimated_seconds) == (30.0, 8102)
     assert file.plate(3) is third
     assert file.plate(2) is None
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b"[" * 100_000,
+        b'{"bbox_all": null}',
+        b'{"bbox_all": [1, 2, 3]}',
+        b'{"bbox_all": [1, 2, "3", 4]}',
+        b'{"bbox_all": [1, 2, true, 4]}',
+        b'{"bbox_all": [9, 2, 3, 4]}',
+        b'{"bbox_all": [NaN, 2, 3, 4]}',
+        b'{"bbox_all": [1, 2, Infinity, 4]}',
+        b'{"bbox_all": [1, 2, 1' + b"0" * 400 + b", 4]}",
+        b'{"bbox_all": [1, 2, 3, 4], "pad": "' + b"x" * (1 << 20) + b'"}',
+    ],
+    ids=lambda layout: layout[:36].decode(),
+)
+def test_a_layout_that_makes_no_sense_is_passed_over(layout: bytes) -> None:
+    parts = [samples.Raw(b"Metadata/plate_1.json", layout, method=0)]
+    plate = inspected(samples.raw_zip(samples.raw_parts(*parts)), "a.3mf").plates[0]
+    assert (plate.width, plate.depth, plate.height) == (None, None, 12.0)
 
 
 def test_a_3mf_without_slice_info_is_read_from_its_gcode() -> None:
@@ -114,6 +142,10 @@ def test_cura_gcode() -> None:
     assert (plate.estimated_seconds, plate.layers, plate.weight_g) == (5432, 98, None)
     assert plate.filament == (Filament(slot=1, used_m=1.234),)
     assert plate.printer_model == "Creality Ender-3"
+    assert (plate.width, plate.depth, plate.height) == (200.5, 20.0, 19.6)
+    unset = samples.CURA.replace(";MAXX:190.25", ";MAXX:-2.14748e+06").replace(";MAXZ:19.6", ";MAXZ:nan")
+    (plate,) = gcode(unset).plates
+    assert (plate.width, plate.depth, plate.height) == (None, 20.0, None)
 
 
 def test_numbers_behind_a_long_middle_are_found() -> None:

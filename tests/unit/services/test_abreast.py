@@ -18,6 +18,7 @@ from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Create
 from printpipe.domain.ports.remote import RemoteFiles
 from printpipe.domain.ports.secrets import Secrets
+from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.domain.records import Event, StoredPicture
 from printpipe.domain.tenancy import Caller
 from printpipe.services import abreast, events, registration
@@ -77,6 +78,10 @@ class Ports:
     @property
     def remote(self) -> RemoteFiles:
         raise LookupError("no file behind a URL is used here")
+
+    @property
+    def web_keys(self) -> WebKeys:
+        raise LookupError("no bearer token is used here")
 
     @property
     def secrets(self) -> Secrets:

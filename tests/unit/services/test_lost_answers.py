@@ -19,8 +19,9 @@ from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Create, Document, Query, Version, Write
 from printpipe.domain.ports.remote import RemoteFiles
 from printpipe.domain.ports.secrets import Secrets
+from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.domain.tenancy import Caller
-from printpipe.services import api_keys, commands, files, jobs, prints, uploads
+from printpipe.services import api_keys, commands, files, prints, starts, uploads
 from printpipe.services.api_keys import Wish
 from printpipe.services.context import Context
 from printpipe.services.directory import Directory
@@ -67,6 +68,10 @@ class Ports:
     @property
     def remote(self) -> RemoteFiles:
         raise LookupError("no file behind a URL is used here")
+
+    @property
+    def web_keys(self) -> WebKeys:
+        raise LookupError("no bearer token is used here")
 
     @property
     def secrets(self) -> Secrets:
@@ -168,7 +173,7 @@ def test_a_command_whose_sender_heard_nothing_is_queued_once(
 def test_a_claim_is_answered_to_its_owner(context: Context, ports: Ports, tmp_path: Path) -> None:
     file_id = _upload(context, tmp_path / "cube.3mf")
     ports.documents.lose = "after"
-    assert jobs.claim(context, SITE, file_id, "printer-1", "app", ONCE).claimed_by == "printer-1"
+    assert starts.claim(context, SITE, file_id, "printer-1", "app", ONCE).claimed_by == "printer-1"
 
 
 def test_what_was_not_written_is_said_to_be_unavailable(context: Context, ports: Ports, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from local.sample_print import make_3mf
-from local.simulator.machine import BUSY, HMS_UNSIGNED, GcodeState, Machine
+from local.simulator.filaments import Filaments
+from local.simulator.machine import AMS_MAPPING, BUSY, HMS_UNSIGNED, GcodeState, Machine
 from local.simulator.models import MODELS
 from local.simulator.requests import Reply, RequestHandler
 
@@ -228,3 +229,26 @@ def test_any_filament_mapping_is_taken(x1c: Device, mapping: object) -> None:
     x1c.start("ftp:///a.3mf", use_ams=True, ams_mapping=mapping)
     assert x1c.machine.job is not None
     assert x1c.machine.job.tray == ("2" if mapping == [2, -1] else "254")
+
+
+def test_a_start_is_remembered_with_its_filaments(x1c: Device) -> None:
+    (x1c.storage / "a.3mf").write_bytes(make_3mf("cube"))
+    start = x1c.start("ftp:///a.3mf", use_ams=True, ams_mapping=[1, -1, 0]).start
+    assert start is not None
+    assert (start.use_ams, start.ams_mapping) == (True, (1, -1, 0))
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_a_start_from_an_empty_slot_fails(model: str, tmp_path: Path) -> None:
+    device = Device(model, tmp_path)
+    (tmp_path / "a.3mf").write_bytes(make_3mf("cube"))
+    device.start("ftp:///a.3mf", use_ams=True, ams_mapping=[3])
+    for _ in range(30):
+        device.machine.advance(1)
+    assert (device.machine.state, device.machine.print_error) == (GcodeState.FAILED, AMS_MAPPING)
+
+
+def test_the_ams_units_are_among_the_modules(p1s: Device) -> None:
+    p1s.machine.filaments = Filaments.parse({"units": [1, 128]})
+    modules = p1s.ask("info", "get_version").message["info"]["module"]
+    assert [each["name"] for each in modules][-2:] == ["ams/1", "n3s/128"]

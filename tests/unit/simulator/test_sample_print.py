@@ -53,6 +53,14 @@ def test_the_gcode_moves_and_says_what_it_is() -> None:
     assert float(weight[1]) > 0
 
 
+def test_it_is_sliced_for_the_printer_and_the_filament_that_are_asked_for() -> None:
+    archive = opened(make_3mf("cube", filament="ABS", color="#161616", model="X1C"))
+    info = archive.read("Metadata/slice_info.config").decode()
+    assert '<metadata key="printer_model_id" value="BL-P001"/>' in info
+    assert 'type="ABS" color="#161616"' in info
+    assert "; filament_colour = #161616" in archive.read("Metadata/plate_1.gcode").decode().splitlines()
+
+
 def test_the_documents_are_xml_whatever_the_title() -> None:
     archive = opened(make_3mf("<&\"'> Würfel", plates=3, seconds=1234, filament="PETG"))
     for name in archive.namelist():
@@ -104,7 +112,9 @@ def test_the_thumbnail_is_a_png() -> None:
     assert list(chunks) == [b"IHDR", b"IDAT", b"IEND"]
 
 
-@pytest.mark.parametrize("wrong", [{"layers": 0}, {"seconds": 0}, {"plates": 0}, {"filament": "wood"}])
+@pytest.mark.parametrize(
+    "wrong", [{"layers": 0}, {"seconds": 0}, {"plates": 0}, {"filament": "wood"}, {"model": "X9"}, {"color": "red"}]
+)
 def test_impossible_prints_are_refused(wrong: dict[str, int | str]) -> None:
-    with pytest.raises(ValueError, match=r"at least 1|unknown filament"):
+    with pytest.raises(ValueError, match=r"at least 1|unknown (filament|model)|#RRGGBB"):
         make_3mf("cube", **wrong)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.keys import Keys
 from printpipe.domain.ports.remote import RemoteFiles
 from printpipe.domain.ports.secrets import Secrets
+from printpipe.domain.ports.web_keys import WebKeys
 
 
 class Platform(Protocol):
@@ -30,3 +31,6 @@ class Platform(Protocol):
 
     @property
     def remote(self) -> RemoteFiles: ...
+
+    @property
+    def web_keys(self) -> WebKeys: ...

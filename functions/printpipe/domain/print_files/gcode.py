@@ -53,6 +53,12 @@ _NOTES = {
     "target_machine.name": "printer_model",
     "nozzle_diameter": "nozzle_diameter",
     "curr_bed_type": "bed_type",
+    "max_z_height": "height",
+    "minx": "left",
+    "maxx": "right",
+    "miny": "front",
+    "maxy": "back",
+    "maxz": "height",
 }
 _BOTH_TIMES = re.compile(r"model printing time: [^;]{0,100}; ?(total estimated time: .{0,100})", re.IGNORECASE)
 _GENERATED = re.compile(
@@ -67,7 +73,7 @@ _THUMBNAIL_END = "thumbnail end"
 
 @dataclass(frozen=True)
 class GcodeNotes:
-    """What the comments say; times in seconds, weight in grams, diameter in mm; None where they do not."""
+    """What the comments say; times in seconds, weight in grams, diameter and size in mm; None where they do not."""
 
     slicer: Slicer | None
     estimated_seconds: int | None
@@ -78,6 +84,9 @@ class GcodeNotes:
     nozzle_diameter: float | None
     bed_type: str | None
     thumbnail: bytes | None
+    width: float | None
+    depth: float | None
+    height: float | None
 
 
 class GcodeScan:
@@ -186,6 +195,9 @@ class _Comments:
             nozzle_diameter=values.positive(self._list("nozzle_diameter", ",", 1)[0]),
             bed_type=values.text(self.said.get("bed_type")),
             thumbnail=self.thumbnail,
+            width=values.span(self.said.get("left"), self.said.get("right")),
+            depth=values.span(self.said.get("front"), self.said.get("back")),
+            height=values.positive(self.said.get("height")),
         )
 
     def _list(self, note: str, separator: str, at_least: int) -> list[str]:

@@ -48,5 +48,8 @@ def _inspect_gcode(source: BinaryIO, file_name: str, limits: Limits) -> PrintFil
         nozzle_diameter=notes.nozzle_diameter,
         bed_type=notes.bed_type,
         thumbnail=notes.thumbnail,
+        width=notes.width,
+        depth=notes.depth,
+        height=notes.height,
     )
     return PrintFile(kind="gcode", file_name=file_name, slicer=notes.slicer, plates=(plate,))

@@ -31,6 +31,7 @@ class Limits:
     xml_bytes: int = 2 << 20
     xml_elements: int = 100_000
     thumbnail_bytes: int = 1 << 20
+    layout_bytes: int = 1 << 20
 
 
 DEFAULT_LIMITS: Final = Limits()

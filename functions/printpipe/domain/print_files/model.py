@@ -30,7 +30,8 @@ class Plate(_Frozen):
     """One printable plate, counted from 1. What the file does not say is None.
 
     `gcode_path` is the G-code's entry in a 3MF, None for a bare G-code file. `printer_model` is the name that the
-    slicer gives, `printer_model_id` the maker's own code for it (C12). `nozzle_diameter` is in mm.
+    slicer gives, `printer_model_id` the maker's own code for it (C12). `nozzle_diameter` is in mm, so are `width`,
+    `depth` and `height` of what is printed: along x, along y, upwards.
     `thumbnail` is a PNG; it is left out of dumps.
     """
 
@@ -46,6 +47,9 @@ class Plate(_Frozen):
     nozzle_diameter: float | None = Field(default=None, gt=0)
     bed_type: str | None = None
     thumbnail: bytes | None = Field(default=None, exclude=True, repr=False)
+    width: float | None = Field(default=None, gt=0)
+    depth: float | None = Field(default=None, gt=0)
+    height: float | None = Field(default=None, gt=0)
 
 
 class PrintFile(_Frozen):

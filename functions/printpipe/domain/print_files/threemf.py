@@ -6,6 +6,7 @@ from typing import BinaryIO
 from printpipe.domain.print_files import values
 from printpipe.domain.print_files.archive import Archive
 from printpipe.domain.print_files.gcode import GcodeNotes, GcodeScan
+from printpipe.domain.print_files.layout import Footprint, read_footprint
 from printpipe.domain.print_files.limits import Limits
 from printpipe.domain.print_files.model import Filament, Plate, PrintFile, Slicer
 from printpipe.domain.print_files.refusals import quoted, refused
@@ -36,6 +37,8 @@ def inspect_3mf(source: BinaryIO, file_name: str, limits: Limits) -> PrintFile:
     wanted = {index: _thumbnail_name(index, named.get(index), archive) for index in gcode}
     notes: dict[str, GcodeNotes] = {}
     pictures: dict[str, bytes | None] = {}
+    layouts = {f"Metadata/plate_{index}.json": index for index in gcode}
+    footprints: dict[int, Footprint | None] = {}
     for name, entry in archive.entries.items():
         if name in read:
             continue
@@ -46,11 +49,21 @@ def inspect_3mf(source: BinaryIO, file_name: str, limits: Limits) -> PrintFile:
             notes[name] = scan.finish()
         elif name in wanted.values() and entry.unpacked <= limits.thumbnail_bytes:
             pictures[name] = values.png(archive.read(name, limits.thumbnail_bytes))
+        elif name in layouts and entry.unpacked <= limits.layout_bytes:
+            footprints[layouts[name]] = read_footprint(archive.read(name, limits.layout_bytes))
         else:
             for _ in archive.pieces(name):
                 pass
     plates = tuple(
-        _plate(index, path, notes[path], sliced.get(index), named.get(index), pictures.get(wanted[index]))
+        _plate(
+            index,
+            path,
+            notes[path],
+            sliced.get(index),
+            named.get(index),
+            pictures.get(wanted[index]),
+            footprints.get(index),
+        )
         for index, path in sorted(gcode.items())
     )
     slicer = next((note.slicer for note in notes.values() if note.slicer), None)
@@ -90,6 +103,7 @@ def _plate(
     sliced: PlateSettings | None,
     named: PlateSettings | None,
     picture: bytes | None,
+    footprint: Footprint | None,
 ) -> Plate:
     """The slicer's settings first, the G-code's own comments where those are silent."""
     said = sliced.metadata if sliced else {}
@@ -108,6 +122,9 @@ def _plate(
         nozzle_diameter=values.positive(said.get("nozzle_diameters", "").split(",")[0]) or notes.nozzle_diameter,
         bed_type=notes.bed_type,
         thumbnail=picture or notes.thumbnail,
+        width=footprint.width if footprint else notes.width,
+        depth=footprint.depth if footprint else notes.depth,
+        height=notes.height,
     )
 
 

@@ -6,6 +6,7 @@ import re
 _TEXT = 100
 _LARGEST = 1e9
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
+_SIGNED = re.compile(rf"-?{_NUMBER.pattern}")
 _COLOR = re.compile(r"#?([0-9A-Fa-f]{6})(?:[0-9A-Fa-f]{2})?")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -35,6 +36,19 @@ def whole(value: str | None) -> int | None:
     """A number of at least 0 without its fraction; None for anything else."""
     parsed = number(value)
     return None if parsed is None else int(parsed)
+
+
+def span(first: str | None, last: str | None) -> float | None:
+    """How far it is from the first to the last of two numbers with or without a sign; None unless that is above 0."""
+    if first is None or last is None or not (_SIGNED.fullmatch(first.strip()) and _SIGNED.fullmatch(last.strip())):
+        return None
+    return extent(float(first), float(last))
+
+
+def extent(first: float, last: float) -> float | None:
+    """The same of numbers."""
+    length = last - first
+    return round(length, 4) if 0 < length <= _LARGEST else None
 
 
 def color(value: str | None) -> str | None:

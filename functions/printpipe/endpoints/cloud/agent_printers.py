@@ -1,33 +1,14 @@
 """/api/agent/printers: POST registers a site's printers with their access codes, GET tells them to the site's agent."""
 
-import re
-from typing import Annotated
-
-from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
+from pydantic import Field
 
 from printpipe.dialects import cloud
 from printpipe.domain.ids import Once
 from printpipe.domain.records import Printer
-from printpipe.domain.values import Id, Name, OptionalId
+from printpipe.domain.values import AccessCode, Id, Name, OptionalId
 from printpipe.endpoints.call import Call
 from printpipe.services import registration
 from printpipe.services.registration import Credentials, Entry
-
-_CODE = r"^[!-~]{1,64}$"
-
-
-def _check_code(value: SecretStr) -> SecretStr:
-    if not re.fullmatch(_CODE[1:-1], value.get_secret_value()):
-        raise ValueError("must be 1 to 64 printable ASCII characters")
-    return value
-
-
-_Code = Annotated[
-    SecretStr,
-    AfterValidator(_check_code),
-    WithJsonSchema({"type": "string", "format": "password", "pattern": _CODE, "writeOnly": True}),
-]
-"""Hidden from logs and from the digest that a repeated call is known by: so short a secret could be guessed."""
 
 
 class Arguments(cloud.Model):
@@ -43,7 +24,7 @@ class NewPrinter(cloud.Model):
     printer_ip_address: OptionalId = None
     name: Name | None = None
     model: Name | None = None
-    access_code: _Code | None = None
+    access_code: AccessCode | None = None
 
 
 class Request(cloud.Model):

@@ -1,18 +1,13 @@
 """POST /control/{commandId}/result: takes a command's result in the older form."""
 
-import json
-from typing import Any
-
 from printpipe.dialects import cloud
 from printpipe.domain.lifecycles import CommandStatus
-from printpipe.domain.printer_status import cleaned
 from printpipe.domain.values import Id, Text
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
+from printpipe.endpoints.result_text import AnyResult, result_text
 from printpipe.services import execution
 from printpipe.services.execution import Result
-
-_MOST_CHARACTERS = 4096
 
 
 class Path(cloud.Model):
@@ -31,7 +26,7 @@ class Request(cloud.Model):
     """The body; of `result`, any JSON, the first 4,096 characters are kept, without fields named like secrets."""
 
     success: bool
-    result: Text | bool | int | float | dict[str, Any] | list[Any] | None = None
+    result: AnyResult | None = None
     error: Text | None = None
 
 
@@ -39,13 +34,7 @@ def post(call: Call, path: Path, query: Arguments, body: Request) -> cloud_views
     """Takes a result; the first final one stands, the same again is answered likewise."""
     result = Result(
         status=CommandStatus.COMPLETED if body.success else CommandStatus.FAILED,
-        message=_message(body),
+        message=result_text(body.result),
         error_message=body.error,
     )
     return cloud_views.ended(execution.report(call.context, query.recipient_id, path.command_id, result))
-
-
-def _message(body: Request) -> str | None:
-    if body.result is None or isinstance(body.result, str):
-        return body.result
-    return json.dumps(cleaned(body.result))[:_MOST_CHARACTERS]

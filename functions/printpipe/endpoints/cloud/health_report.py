@@ -16,6 +16,14 @@ class PrinterBackend(cloud.Part):
     url: str
 
 
+class Agents(cloud.Part):
+    """The sites' agents, all tenants' together, up to 1,000: `online` are those heard of within 5 minutes."""
+
+    total: int
+    online: int
+    last_heard_at: cloud.Time | None = Field(serialization_alias="last_heard_at")
+
+
 class _Report(cloud.Part):
     """One body for every client that asks: `active_printers` counts all tenants' printers together, up to 1,000."""
 
@@ -24,6 +32,7 @@ class _Report(cloud.Part):
     printer_backend: PrinterBackend
     version: str
     active_printers: int = Field(serialization_alias="active_printers")
+    agents: Agents
     uptime_seconds: int = Field(serialization_alias="uptime_seconds")
 
 
@@ -48,12 +57,15 @@ class Unhealthy(_Report):
 def get(call: Call) -> Healthy | Unhealthy:
     """Says whether the backend works; that is a few seconds old at the most."""
     context = call.context
-    health = context.pulse.take(context.documents, context.collections)
+    health = context.pulse.take(context.documents, context.collections, context.now())
     report = Healthy if health.connected else Unhealthy
     return report(
         timestamp=context.now(),
         printer_backend=PrinterBackend(healthy=health.connected, url=context.policy.public_base_url or ""),
         version=VERSION,
         active_printers=health.active_printers,
+        agents=Agents(
+            total=health.agents.total, online=health.agents.online, last_heard_at=health.agents.last_heard_at
+        ),
         uptime_seconds=health.uptime_seconds,
     )

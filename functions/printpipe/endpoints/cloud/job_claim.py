@@ -4,7 +4,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.ids import Once
 from printpipe.domain.values import Id
 from printpipe.endpoints.call import Call
-from printpipe.services import jobs
+from printpipe.services import starts
 
 
 class Path(cloud.Model):
@@ -32,7 +32,7 @@ class Reply(cloud.Reply):
 
 def post(call: Call, path: Path, body: Request, once: Once) -> Reply:
     """The first claim wins; every other is a conflict."""
-    job = jobs.claim(call.context, body.recipient_id, body.job_id, body.printer_id, path.app_id, once)
+    job = starts.claim(call.context, body.recipient_id, body.job_id, body.printer_id, path.app_id, once)
     assert job.claimed_by is not None
     assert job.claimed_at is not None
     return Reply(job_id=job.job_id, status="claimed", claimed_by=job.claimed_by, claimed_at=job.claimed_at)

@@ -1,0 +1,288 @@
+"""Print jobs as the people of an organization see them: ordered, listed, looked at, sent to the queue and removed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from printpipe.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
+from printpipe.domain.ids import Once
+from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus, Priority, file_status
+from printpipe.domain.log import log
+from printpipe.domain.ports.documents import Create, Document, PreconditionFailed, Query, Update, Write
+from printpipe.domain.records import Job, Printer, StoredPrintFile, Wish
+from printpipe.services import (
+    audit,
+    dispatch,
+    jobs,
+    paging,
+    printers,
+    queries,
+    queue,
+    receipts,
+    recipients,
+    uploads,
+)
+from printpipe.services.commit import commit_new
+from printpipe.services.context import Context
+from printpipe.services.dispatch import Verdict
+from printpipe.services.paging import After, Page, Slice
+from printpipe.services.queries import JobsOf
+from printpipe.services.uploads import Purpose
+
+_TRIES = 10
+_MOST_LOOKED_AT = 1000
+"""Jobs among which one call looks for those that a filter lets through."""
+
+_MAY_BE_SHOWN_LIVE = AT_THE_PRINTER | {JobStatus.CLAIMED, JobStatus.UNKNOWN}
+
+
+@dataclass(frozen=True)
+class Commission:
+    """A print that somebody wants: of `file_id`, else of what lies behind `gcode_url`, else of the product's newest.
+
+    `printer_id` is the one printer that is to print it. `recipient_id` is the site that gets a file from a URL, where
+    no printer says it.
+    """
+
+    product_id: str
+    printer_id: str | None = None
+    file_id: str | None = None
+    gcode_url: str | None = None
+    recipient_id: str | None = None
+    plate_index: int | None = None
+    plates_requested: int = 1
+    priority: Priority = Priority.NORMAL
+    product_name: str | None = None
+    use_ams: bool | None = None
+    wishes: tuple[Wish, ...] = ()
+    patience: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which jobs a list shows; None leaves a condition out. A job is a printer's that was given to it or is to be."""
+
+    statuses: Sequence[JobStatus] | None = None
+    printer_id: str | None = None
+    product_id: str | None = None
+    priority: Priority | None = None
+    created_by: str | None = None
+
+    def admits(self, job: Job) -> bool:
+        """Whether the list shows the job."""
+        pairs = (
+            (self.printer_id, job.printer_id or job.wanted_printer_id),
+            (self.product_id, job.product_id),
+            (self.priority, job.priority),
+            (self.created_by, job.ordered_by),
+        )
+        return all(asked in (None, has) for asked, has in pairs)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A job; what its printer showed last, while it is there; and, while it waits, what keeps it from each printer."""
+
+    job: Job
+    live: Mapping[str, Any] | None = None
+    waits: Sequence[Verdict] | None = None
+
+
+def create(context: Context, wish: Commission, once: Once) -> Job:
+    """Orders a print: a held job until it is sent. A repetition gets the first one.
+
+    The job that came with an upload becomes the first one of its file; every further one is a new job. Raises
+    `NotFound` for a printer or a file that is not the organization's, `InvalidInput` for a plate that is not there.
+    """
+    tenant = str(context.caller.organization_id)
+    if repeated := _repeated(context, tenant, once):
+        return repeated
+    file = _file(context, tenant, wish, once)
+    if wish.plate_index is not None and wish.plate_index not in {plate.index for plate in file.plates}:
+        raise InvalidInput("The file has no such plate", field="plate_index")
+    for _ in range(_TRIES):
+        job, stored = _ordered(context, file, wish, once)
+        proof = audit.entry(context, "job.ordered", tenant, subject=job.job_id, recipient_id=job.recipient_id)
+        receipt = receipts.issue(context, tenant, once, jobs.path(context, job.job_id))
+        try:
+            commit_new(context.documents, proof, *stored, *receipt)
+        except PreconditionFailed:  # another one adopted the file's job, or it was begun; or this same call was faster
+            if repeated := _repeated(context, tenant, once):
+                return repeated
+            continue
+        log("job_ordered", printJobId=job.job_id, fileId=job.file_id, priority=job.priority.value)
+        return job
+    raise Unavailable("The job is being changed by others", retry_after=1)
+
+
+def listed(context: Context, wanted: Wanted, part: Slice) -> Page[Job]:
+    """The organization's jobs that are wanted, the newest first. A page of a rare kind may end before it is full."""
+    found: list[Job] = []
+    looked_at, after = 0, part.after
+    while True:
+        documents = _page(context, wanted, after, part.limit + 1)
+        for place, document in enumerate(documents[: part.limit]):
+            job = Job.of(document)
+            if wanted.admits(job):
+                found.append(job)
+            looked_at += 1
+            if len(found) == part.limit or looked_at == _MOST_LOOKED_AT:
+                more = place + 1 < len(documents)
+                return Page(found, paging.cursor_behind(document) if more else None)
+        if len(documents) <= part.limit:
+            return Page(found, None)
+        last = documents[part.limit - 1]
+        after = (last.data["createdAt"], last.id)
+
+
+def show(context: Context, job_id: str) -> Shown:
+    """A job of the organization. Raises `NotFound`."""
+    return _shown(context, Job.of(jobs.own(context, job_id)))
+
+
+def send(context: Context, job_id: str, printer_id: str | None, patience: timedelta | None, once: Once) -> Shown:
+    """Sends a job to the queue, as `queue.send` does."""
+    return _shown(context, queue.send(context, job_id, printer_id, patience, once))
+
+
+def remove(context: Context, job_id: str) -> None:
+    """Takes a job out of all lists; one that waits is cancelled with it.
+
+    Raises `NotFound`, and `Conflict` for one that has been given to a printer or a client and has not ended.
+    """
+    for _ in range(_TRIES):
+        document = jobs.own(context, job_id)
+        job, step = Job.of(document), jobs.NO_STEP
+        if JOBS[job.status]:
+            if job.status not in (JobStatus.HELD, JobStatus.QUEUED) or job.command_id is not None:
+                raise Conflict(f"The job is {job.status}: cancel it first", detail=job.status.value)
+            step = jobs.cancelled(context, document)
+        gone = {"deletedAt": context.now(), "updatedAt": context.now()}
+        done = audit.entry(context, "job.deleted", job.organization_id, subject=job_id, recipient_id=job.recipient_id)
+        try:
+            context.documents.commit(*_with_fields(document, step.writes, gone), done)
+        except PreconditionFailed:
+            continue
+        step.note()
+        log("job_deleted", printJobId=job_id)
+        return
+    raise Unavailable("The job is being changed by others", retry_after=1)
+
+
+def _with_fields(document: Document, writes: Sequence[Write], fields: Mapping[str, Any]) -> list[Write]:
+    """The writes, the first of which is the document's own if there is any, with more fields of that document."""
+    if not writes:
+        return [Update(document.path, fields, document.version)]
+    first, *others = writes
+    assert isinstance(first, Update)
+    return [replace(first, fields={**first.fields, **fields}), *others]
+
+
+def _repeated(context: Context, tenant: str, once: Once) -> Job | None:
+    first = receipts.find(context, tenant, once)
+    if first is None:
+        return None
+    job = Job.of(first.created)
+    if job.deleted_at is not None:
+        raise Conflict("What this idempotency key created is there no longer", field="Idempotency-Key")
+    return job
+
+
+def _file(context: Context, tenant: str, wish: Commission, once: Once) -> StoredPrintFile:
+    printer = Printer.of(printers.own(context, wish.printer_id)) if wish.printer_id else None
+    if wish.file_id:
+        stored = context.documents.get(jobs.file_path(context, wish.file_id))
+        if stored is None or stored.data["organizationId"] != tenant:
+            raise NotFound("No such file", field="file_id")
+        return StoredPrintFile.of(stored)
+    if wish.gcode_url:
+        site = recipients.chosen(context, printer.recipient_id if printer else wish.recipient_id)
+        known = uploads.own_file(context, site, wish.gcode_url)
+        if known is not None:
+            return known
+        context.require("files.write")
+        purpose = Purpose(site.id, wish.product_id)
+        return uploads.store_from_url(context, purpose, wish.gcode_url, _of_its_file(once)).file
+    query = queries.newest_files_of_product_anywhere(context.collections, tenant, wish.product_id, 1)
+    found = context.documents.query(query)
+    if not found:
+        raise NotFound("The product has no file", field="product_id")
+    return StoredPrintFile.of(found[0])
+
+
+def _of_its_file(once: Once) -> Once:
+    """By which the file is known again that a call takes in beside what it creates."""
+    return replace(once, route=f"{once.route} file")
+
+
+def _ordered(context: Context, file: StoredPrintFile, wish: Commission, once: Once) -> tuple[Job, list[Write]]:
+    """The job as ordered, and what is to be written: the file's own job, where nobody has had that, or a new one."""
+    standing = context.documents.get(jobs.path(context, file.file_id))
+    fields = _fields(context, wish)
+    if standing is not None and _is_nobodys(Job.of(standing)):
+        job = Job.of(standing).model_copy(update=fields)
+        return job, [Update(standing.path, job.fields(fields), standing.version)]
+    new = jobs.new(context, file).model_copy(update={**fields, "job_id": once.new_id(file.organization_id)})
+    listed_as = {"newestJobId": new.job_id, "status": file_status(JobStatus.HELD)}
+    return new, [
+        Create(jobs.path(context, new.job_id), new.data()),
+        Update(jobs.file_path(context, file.file_id), listed_as),
+    ]
+
+
+def _is_nobodys(job: Job) -> bool:
+    return job.status == JobStatus.HELD and job.ordered_at is None and job.run == 0
+
+
+def _fields(context: Context, wish: Commission) -> dict[str, Any]:
+    now = context.now()
+    return {
+        "product_id": wish.product_id,
+        "product_name": wish.product_name,
+        "priority": wish.priority,
+        "wanted_printer_id": wish.printer_id,
+        "plate_index": wish.plate_index,
+        "plates_requested": wish.plates_requested,
+        "use_ams": wish.use_ams,
+        "wishes": wish.wishes,
+        "patience_seconds": int(wish.patience.total_seconds()) if wish.patience else None,
+        "ordered_by": context.caller.user_id,
+        "ordered_at": now,
+        "created_at": now,
+        "updated_at": now,
+        "request_id": context.request_id,
+    }
+
+
+def _page(context: Context, wanted: Wanted, after: After | None, limit: int) -> list[Document]:
+    """Jobs among which the wanted ones are: the store looks for states and for one thing more."""
+    documents = [each for query in _questions(context, wanted, after, limit) for each in context.documents.query(query)]
+    documents.sort(key=lambda each: (each.data["createdAt"], each.id), reverse=True)
+    return documents[:limit]
+
+
+def _questions(context: Context, wanted: Wanted, after: After | None, limit: int) -> list[Query]:
+    collections, tenant = context.collections, str(context.caller.organization_id)
+    statuses = None if wanted.statuses is None else [each.value for each in wanted.statuses]
+    if wanted.product_id is not None:
+        of: JobsOf = ("productId", wanted.product_id)
+        return [queries.jobs_of_organization(collections, tenant, statuses, of, after, limit)]
+    if wanted.printer_id is not None:
+        of = ("printerId", wanted.printer_id)
+        return [
+            queries.jobs_of_organization(collections, tenant, statuses, of, after, limit),
+            queries.jobs_that_want_printer(collections, tenant, statuses, wanted.printer_id, after, limit),
+        ]
+    by: JobsOf | None = ("orderedBy", wanted.created_by) if wanted.created_by is not None else None
+    return [queries.jobs_of_organization(collections, tenant, statuses, by, after, limit)]
+
+
+def _shown(context: Context, job: Job) -> Shown:
+    if job.turn is not None:
+        return Shown(job, waits=dispatch.verdicts(context, job))
+    if job.printer_id is None or job.status not in _MAY_BE_SHOWN_LIVE:
+        return Shown(job)
+    document = context.documents.get(printers.path(context, job.printer_id))
+    state = Printer.of(document).state if document else None
+    return Shown(job, live=state.status if state else None)

@@ -1,0 +1,9 @@
+"""Every minute: what waits too long goes back to a person, and printers that became free unnoticed get their jobs."""
+
+from printpipe.services import queue
+from printpipe.services.context import Context
+
+
+def handle(context: Context) -> None:
+    """Looks after the queues."""
+    queue.sweep(context)
