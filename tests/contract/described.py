@@ -44,24 +44,34 @@ class Service:
         return self.cloud.call(method, path, key=self.key if key else None, **options)
 
     def curl(self, line: str, found: Mapping[str, str] | None = None) -> requests.Response:
-        """What the shell would send for a line of the descriptions; `found` are the ids that earlier answers gave."""
-        for shown, actual in (found or {}).items():
-            line = line.replace(shown, actual)
-        parsed = _CURL.parse_args(shlex.split(line.replace("\\\n", " "))[1:])
-        headers = dict(header.split(": ", 1) for header in parsed.H)
-        if "X-API-Key" in headers:
-            headers["X-API-Key"] = self.key
-        options: dict[str, Any] = {"headers": headers, "data": parsed.d.encode() if parsed.d else None}
-        if parsed.F:
-            fields = dict(part.split("=", 1) for part in parsed.F)
-            files = {name: value[1:] for name, value in fields.items() if value.startswith("@")}
-            options["data"] = {name: value for name, value in fields.items() if name not in files}
-            options["files"] = {name: (file, MODEL, "application/octet-stream") for name, file in files.items()}
-        return self.cloud.call(parsed.X, urlsplit(parsed.url).path, **options)
+        """As `curl`, with the site's key."""
+        return curl(self.cloud, line, found or {}, {"X-API-Key": self.key})
 
     def upload(self) -> dict[str, Any]:
         """A stored `model.3mf` of the product in the descriptions."""
         return self.cloud.upload(RECIPIENT, "PROD-55", key=self.key)
+
+
+def curl(
+    cloud: Cloud, line: str, found: Mapping[str, str], credentials: Mapping[str, str] | None = None
+) -> requests.Response:
+    """What the shell would send for a line of the descriptions.
+
+    `found` are ids and what else earlier answers gave, by what the line shows; `credentials` are headers' real values.
+    """
+    for shown, actual in found.items():
+        line = line.replace(shown, actual)
+    parsed = _CURL.parse_args(shlex.split(line.replace("\\\n", " "))[1:])
+    headers = dict(header.split(": ", 1) for header in parsed.H)
+    headers |= {name: value for name, value in (credentials or {}).items() if name in headers}
+    options: dict[str, Any] = {"headers": headers, "data": parsed.d.encode() if parsed.d else None}
+    if parsed.F:
+        fields = dict(part.split("=", 1) for part in parsed.F)
+        files = {name: value[1:] for name, value in fields.items() if value.startswith("@")}
+        options["data"] = {name: value for name, value in fields.items() if name not in files}
+        options["files"] = {name: (file, MODEL, "application/octet-stream") for name, file in files.items()}
+    url = urlsplit(parsed.url)
+    return cloud.call(parsed.X, url.path, params=url.query, **options)
 
 
 def described_service(cloud: Cloud) -> Service:

@@ -186,6 +186,19 @@ def test_what_a_polling_client_may_have_seen_is_stopped_and_not_shown_again(desk
     assert cloud.call("GET", poll, key=site.lan_key).json()["commands"] == []
 
 
+def test_a_start_that_no_client_took_ends_as_cancelled(desk: Desk, cloud: Cloud) -> None:
+    cloud.upload(desk.site.lan_recipient, PRODUCT)
+    job = desk.order()["id"]
+    desk.printer(desk.site.lan_recipient)
+    desk.send(job)
+    assert desk.cancel(job)["status"] == "queued"
+    (start,) = desk.starts(job)
+    past = datetime.now(UTC) - timedelta(minutes=10)
+    cloud.backend.documents.commit(Update(f"printer_commands/{start['commandId']}", {"expiresAt": past}))
+    cloud.fire("trigger-queue-sweep")
+    assert (desk.show(job)["status"], len(desk.starts(job))) == ("cancelled", 1)
+
+
 def test_a_job_that_a_client_took_for_itself_ends_at_once_until_it_prints(desk: Desk, cloud: Cloud) -> None:
     lan = desk.site.lan_recipient
     cloud.upload(lan, PRODUCT)

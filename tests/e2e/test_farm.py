@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,45 +20,50 @@ from tests.e2e.stack import BACKENDS, SPEED, running_stack, until
 
 WHITE, GREEN, RED, ORANGE, BLACK, BLUE = "#FFFFFF", "#2FA36B", "#C12E1F", "#FF6A13", "#161616", "#0A2CA5"
 SLOW = 10.0
-"""A printer's time against real time where its print must not end yet."""
+"""A printer's time against real time where its print must not end yet: whose turn it is depends on who prints."""
+
+
+class Owned(NamedTuple):
+    """A printer: the simulated model, what its owner says of it, and its spools by tray."""
+
+    model: str
+    said: Mapping[str, Any]
+    spools: Mapping[int, tuple[str, str]]
+
+
+class Wanted(NamedTuple):
+    """A job: who orders it, the file, and what is asked for besides."""
+
+    user: str
+    content: bytes
+    wish: Mapping[str, Any] = MappingProxyType({})
+
 
 P1S = {"model": "P1S", "supported_materials": ["PLA", "PETG"]}
 X1C = {"model": "X1 Carbon", "supported_materials": ["PLA", "ABS"]}
-PRINTERS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[int, tuple[str, str]]]] = {
-    "P1S 1": ("P1S", P1S, {0: ("PLA", WHITE), 1: ("PETG", GREEN)}),
-    "P1S 2": ("P1S", P1S, {0: ("PLA", RED), 2: ("PLA", WHITE)}),
-    "P1S 3": ("P1S", P1S, {3: ("PETG", ORANGE)}),
-    "X1C": ("X1C", X1C, {1: ("ABS", BLACK), 3: ("PLA", WHITE)}),
+PRINTERS = {
+    "P1S 1": Owned("P1S", P1S, {0: ("PLA", WHITE), 1: ("PETG", GREEN)}),
+    "P1S 2": Owned("P1S", P1S, {0: ("PLA", RED), 2: ("PLA", WHITE)}),
+    "P1S 3": Owned("P1S", P1S, {3: ("PETG", ORANGE)}),
+    "X1C": Owned("X1C", X1C, {1: ("ABS", BLACK), 3: ("PLA", WHITE)}),
 }
-"""Each printer's model, what its owner says of it, and its spools by tray."""
 
-white = partial(make_3mf, layers=10, seconds=300, color=WHITE)
-JOBS: Mapping[str, tuple[str, bytes, Mapping[str, Any]]] = {
-    "box": (
-        "user-1",
-        make_3mf("box", layers=10, seconds=300, plates=2, filament="PETG", color=GREEN),
-        {"plates_requested": 2, "priority": "low"},
-    ),
-    "clip": ("user-1", white("clip"), {}),
-    "hook": ("user-1", white("hook"), {}),
-    "lamp": ("user-1", make_3mf("lamp", layers=10, seconds=300, filament="PETG", color=ORANGE), {"wanted": "P1S 3"}),
-    "gear": ("user-1", white("gear", seconds=3600, model="X1C"), {"priority": "high"}),
-    "ring": ("user-2", white("ring"), {}),
-    "bracket": ("user-2", make_3mf("bracket", seconds=36_000, filament="ABS", color=BLACK, model="X1C"), {}),
-    "vase": (
-        "user-2",
-        white("vase"),
-        {
-            "ams_configuration": {
-                "enabled": True,
-                "slots": [{"slot_number": 1, "filament_type": "PLA", "filament_color": "Blue"}],
-            }
-        },
-    ),
-    "seal": ("user-2", make_3mf("seal", filament="ABS", color=BLACK), {}),
-    "rush": ("user-1", white("rush"), {"priority": "urgent"}),
+short = partial(make_3mf, layers=10, seconds=300)
+IN_BLUE = {"enabled": True, "slots": [{"slot_number": 1, "filament_type": "PLA", "filament_color": "Blue"}]}
+TWO_PLATES = {"plates_requested": 2, "priority": "low"}
+JOBS = {
+    "box": Wanted("user-1", short("box", plates=2, filament="PETG", color=GREEN), TWO_PLATES),
+    "clip": Wanted("user-1", short("clip", color=WHITE)),
+    "hook": Wanted("user-1", short("hook", color=WHITE)),
+    "lamp": Wanted("user-1", short("lamp", filament="PETG", color=ORANGE), {"wanted": "P1S 3"}),
+    "gear": Wanted("user-1", make_3mf("gear", seconds=3600, color=WHITE, model="X1C"), {"priority": "high"}),
+    "ring": Wanted("user-2", short("ring", color=WHITE)),
+    "bracket": Wanted("user-2", make_3mf("bracket", seconds=36_000, filament="ABS", color=BLACK, model="X1C")),
+    "vase": Wanted("user-2", short("vase", color=WHITE), {"ams_configuration": IN_BLUE}),
+    "seal": Wanted("user-2", short("seal", filament="ABS", color=BLACK)),
+    "rush": Wanted("user-1", short("rush", color=WHITE), {"priority": "urgent"}),
 }
-"""Each job's owner, file and wishes, in the order in which they are sent."""
+"""In the order in which they are sent."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,12 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """The farm after the story."""
     folder = tmp_path_factory.mktemp("farm")
     spools = {
-        place: {"loaded": [{"slot": slot, "type": type_, "color": color} for slot, (type_, color) in loaded.items()]}
-        for place, (_, _, loaded) in enumerate(PRINTERS.values())
+        place: {
+            "loaded": [{"slot": slot, "type": type_, "color": color} for slot, (type_, color) in owned.spools.items()]
+        }
+        for place, owned in enumerate(PRINTERS.values())
     }
-    models = [model for model, _, _ in PRINTERS.values()]
+    models = [owned.model for owned in PRINTERS.values()]
     timing = {"offline_after": 1.0, "connect_timeout": 2.0, "retry_ceiling": 1.0, "late_window": 2.0}
     with running_stack(request.param, folder, models=models, filaments=spools, timing=timing) as stack:
         farm = Farm(stack)
@@ -96,9 +104,9 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def _story(farm: Farm) -> Told:
     waits: dict[str, Mapping[str, list[str]]] = {}
     _open(farm)
-    for name, (user, content, wish) in JOBS.items():
-        farm.order(name, user, content, **wish)
-    farm.order("draft", "user-1", white("draft"))
+    for name, wanted in JOBS.items():
+        farm.order(name, wanted.user, wanted.content, **wanted.wish)
+    farm.order("draft", "user-1", short("draft", color=WHITE))
     for name in JOBS:
         farm.send(name)
     waits |= {name: farm.why(name) for name in JOBS}
@@ -171,9 +179,9 @@ def _story(farm: Farm) -> Told:
 
 def _open(farm: Farm) -> None:
     """Registers the printers; prints of the night still lie on the plates of three, and the other one is away."""
-    for (name, (_, fields, _)), address in zip(PRINTERS.items(), farm.stack.printers, strict=True):
+    for (name, owned), address in zip(PRINTERS.items(), farm.stack.printers, strict=True):
         until(lambda serial=address.serial: farm.reported(serial), f"the agent's report of {name}")  # type: ignore[misc]
-        farm.register(name, address, **fields)
+        farm.register(name, address, **owned.said)
     for name in ("P1S 1", "P1S 2", "X1C"):
         farm.soil(name)
     farm.handle("P1S 3", "faults", "off the network", half_open=True, drop_connection=True)

@@ -213,16 +213,21 @@ def _unsaid(needs: Needs, candidate: Candidate) -> Feed | tuple[Reason, ...] | N
 
 
 def _unseen(needs: Needs, candidate: Candidate) -> Feed | tuple[Reason, ...]:
-    """For a printer of whose spools nothing is known: one filament that its owner says it prints."""
+    """For a printer of whose spools nothing is known: one filament that its owner says it prints.
+
+    Of which colour is loaded nobody said a word: that is for the job's owner to know, who names the printer.
+    """
     if needs.use_ams is True or len(needs.needed) != 1:
         return (Reason(ReasonCode.AMS_UNKNOWN),)
     (needed,) = needs.needed
+    named = needs.wanted_printer_id == candidate.printer_id
     if needed.type is None:
-        named = needs.wanted_printer_id == candidate.printer_id
         return EXTERNAL_SPOOL if named else (Reason(ReasonCode.MATERIAL_UNKNOWN),)
-    if candidate.supported:
-        return EXTERNAL_SPOOL  # a type that is not among them is told already
-    return (Reason(ReasonCode.MATERIAL_UNKNOWN, needed.type),)
+    if not candidate.supported:
+        return (Reason(ReasonCode.MATERIAL_UNKNOWN, needed.type),)
+    if needed.color is not None and not named:
+        return (Reason(ReasonCode.AMS_UNKNOWN),)
+    return EXTERNAL_SPOOL  # a type that is not among them is told already
 
 
 def activity_now(state: PrinterState | None, now: datetime) -> Activity:

@@ -8,7 +8,7 @@ from printpipe.dialects import printpro
 from printpipe.dialects.exchange import Shape
 from printpipe.domain.errors import InvalidInput
 from printpipe.domain.records import BuildVolume
-from printpipe.domain.values import Name, OptionalAccessCode, OptionalId, OptionalName, Whole
+from printpipe.domain.values import Name, OptionalAccessCode, OptionalId, OptionalName, WithoutFraction
 from printpipe.services.fleet import Details
 
 _DESCRIPTION = ("brand", "model", "ip_address", "num_ams_units", "nozzle_diameter")
@@ -36,7 +36,7 @@ class PrinterFields(printpro.Model):
     access_code: OptionalAccessCode = Field(None, description="left out, empty or null: as it is")
     serial: OptionalId = None
     serial_number: OptionalId = None
-    num_ams_units: Annotated[Whole, Field(ge=0, le=16)] | None = None
+    num_ams_units: Annotated[int, Field(ge=0, le=16), WithoutFraction] | None = None
     supported_materials: list[Name] | None = Field(None, max_length=50)
     nozzle_diameter: float | None = Field(None, ge=0.1, lt=10, description="mm")
     build_volume: Volume | None = None

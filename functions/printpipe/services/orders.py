@@ -98,8 +98,10 @@ def create(context: Context, wish: Commission, once: Once) -> Job:
     tenant = str(context.caller.organization_id)
     if repeated := _repeated(context, tenant, once):
         return repeated
-    file = _file(context, tenant, wish, once)
+    file, is_new = _file(context, tenant, wish, once)
     if wish.plate_index is not None and wish.plate_index not in {plate.index for plate in file.plates}:
+        if is_new:  # nobody asked to keep it
+            uploads.withdraw(context, file.file_id)
         raise InvalidInput("The file has no such plate", field="plate_index")
     for _ in range(_TRIES):
         job, stored = _ordered(context, file, wish, once)
@@ -189,26 +191,27 @@ def _repeated(context: Context, tenant: str, once: Once) -> Job | None:
     return job
 
 
-def _file(context: Context, tenant: str, wish: Commission, once: Once) -> StoredPrintFile:
+def _file(context: Context, tenant: str, wish: Commission, once: Once) -> tuple[StoredPrintFile, bool]:
+    """The file to print, and whether it was taken in for this."""
     printer = Printer.of(printers.own(context, wish.printer_id)) if wish.printer_id else None
     if wish.file_id:
         stored = context.documents.get(jobs.file_path(context, wish.file_id))
         if stored is None or stored.data["organizationId"] != tenant:
             raise NotFound("No such file", field="file_id")
-        return StoredPrintFile.of(stored)
+        return StoredPrintFile.of(stored), False
     if wish.gcode_url:
         site = recipients.chosen(context, printer.recipient_id if printer else wish.recipient_id)
         known = uploads.own_file(context, site, wish.gcode_url)
         if known is not None:
-            return known
+            return known, False
         context.require("files.write")
         purpose = Purpose(site.id, wish.product_id)
-        return uploads.store_from_url(context, purpose, wish.gcode_url, _of_its_file(once)).file
+        return uploads.store_from_url(context, purpose, wish.gcode_url, _of_its_file(once)).file, True
     query = queries.newest_files_of_product_anywhere(context.collections, tenant, wish.product_id, 1)
     found = context.documents.query(query)
     if not found:
         raise NotFound("The product has no file", field="product_id")
-    return StoredPrintFile.of(found[0])
+    return StoredPrintFile.of(found[0]), False
 
 
 def _of_its_file(once: Once) -> Once:

@@ -243,9 +243,12 @@ def test_an_unknown_nozzle_is_taken_for_the_usual_one() -> None:
 
 def test_where_no_spool_is_known_one_supported_filament_fits() -> None:
     printer = a_printer(unloaded(), supported_materials=("PLA", "PETG"))
-    assert outcome(printer=printer) == EXTERNAL
-    assert outcome(a_job(use_ams=False), printer=printer) == EXTERNAL
-    assert outcome(a_job(use_ams=True), printer=printer) == ["ams_unknown"]
+    colourless = changed(filament=(Filament(slot=1, type="PLA"),))
+    assert outcome(file=colourless, printer=printer) == EXTERNAL
+    assert outcome(a_job(use_ams=False), colourless, printer) == EXTERNAL
+    assert outcome(a_job(use_ams=True), colourless, printer) == ["ams_unknown"]
+    assert outcome(printer=printer) == ["ams_unknown"]
+    assert outcome(a_job(**NAMED), printer=printer) == EXTERNAL
     two = changed(filament=(Filament(slot=1, type="PLA"), Filament(slot=2, type="ABS")))
     assert outcome(file=two, printer=printer) == ["material_missing: ABS", "ams_unknown"]
     assert outcome(a_job(wishes=(Wish(slot=1, type="ABS"),)), printer=printer) == ["material_missing: ABS"]

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from printpipe.dialects import printpro
-from printpipe.domain.values import Id, Moment, OptionalName, Text, Whole
+from printpipe.domain.values import Id, Moment, OptionalName, Text, WithoutFraction
 from printpipe.endpoints import printpro_status
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_status import FASTEST, HOTTEST, LONGEST_PRINT, MOST_LAYERS
@@ -15,7 +15,7 @@ from printpipe.services.status_reports import Report
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Temperature = Annotated[float, Field(ge=-HOTTEST, le=HOTTEST)]
-Layers = Annotated[Whole, Field(ge=0, le=MOST_LAYERS)]
+Layers = Annotated[int, Field(ge=0, le=MOST_LAYERS), WithoutFraction]
 
 
 class Request(printpro.Model):
@@ -33,7 +33,7 @@ class Request(printpro.Model):
     bed_temp_target: Temperature | None = None
     chamber_temp_current: Temperature | None = None
     chamber_temp_target: Temperature | None = None
-    time_remaining_seconds: Annotated[Whole, Field(ge=0, le=LONGEST_PRINT)] | None = None
+    time_remaining_seconds: Annotated[int, Field(ge=0, le=LONGEST_PRINT), WithoutFraction] | None = None
     print_speed_percentage: Annotated[float, Field(ge=0, le=FASTEST)] | None = None
     fan_speed_percentage: Percent | None = None
     file_name: OptionalName = None
