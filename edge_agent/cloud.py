@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urljoin
@@ -10,7 +11,7 @@ from urllib.parse import quote, urlencode, urljoin
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from edge_agent.command import Claim, Command
+from edge_agent.command import Beat, Claim, Command
 from edge_agent.config import AgentConfig
 from edge_agent.logs import log
 
@@ -121,9 +122,14 @@ class Cloud:
             raise CloudUnavailable("the answer to the status reports cannot be read")
         return results
 
-    def heartbeat(self, version: str) -> None:
-        """Say that the agent is there, and which version it is."""
-        self.report("/api/heartbeat", {"clientVersion": version}, "")
+    def heartbeat(self, version: str) -> datetime | None:
+        """Say that the agent is there, and which version it is; the cloud's time, where it tells it."""
+        body = {"recipientId": self._recipient, "clientVersion": version}
+        answer = self._call("POST", "/api/heartbeat", body=body)
+        try:
+            return Beat.model_validate(answer).server_time
+        except ValueError as error:
+            raise CloudUnavailable(f"the answer to the heartbeat cannot be read: {error}") from None
 
     def result(self, body: Mapping[str, Any], request_id: str) -> None:
         """POST one command's result."""

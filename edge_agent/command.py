@@ -91,6 +91,12 @@ class Claim(Wire):
     file: FileOffer | None = None
 
 
+class Beat(Wire):
+    """The answer to a heartbeat."""
+
+    server_time: Moment | None = None
+
+
 class Status(StrEnum):
     """How a command can end."""
 

@@ -48,6 +48,8 @@ class Job(BaseModel):
     first_layer_reported: bool = False
     paused: bool = False
     stop_command_id: str | None = None
+    told_at: datetime | None = None
+    """when its latest event happened, by the cloud's clock"""
 
     @property
     def is_ours(self) -> bool:

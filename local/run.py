@@ -171,14 +171,18 @@ def _serve(stack: Stack, ordered: Order, console: Console) -> None:
     target = {"recipientId": agent, "printerSerial": ordered.serial}
     again = {**target, "productId": "demo-cube", "fileId": ordered.file_id}
     post = f"curl -s -X POST -H \"X-API-Key: $KEY\" -H 'Content-Type: application/json' {stack.base_url}"
+    ordering = post.replace("X-API-Key: $KEY", "Authorization: Bearer $TOKEN") + "/api/print-jobs"
     file = stack.state_dir / "stack.json"
     lines = [
         "",
-        f"Serving at {stack.base_url} until Ctrl-C; keys and ports are in {file}. Three calls to try:",
+        f"Serving at {stack.base_url} until Ctrl-C; keys, tokens and ports are in {file}. Some calls to try:",
         f"  KEY=$({sys.executable} -c \"import json; print(json.load(open('{file}'))['operator_key'])\")",
         f"  {post}/control -d '{json.dumps({**target, 'commandType': 'light_off'})}'",
         f"  {post}/api/print-jobs -d '{json.dumps(again)}'",
         f'  curl -s -H "X-API-Key: $KEY" "{stack.base_url}/recipients/{agent}/pending"',
+        f"  TOKEN=$({sys.executable} -c \"import json; print(json.load(open('{file}'))['tokens']['operator'])\")",
+        f'  curl -s -H "Authorization: Bearer $TOKEN" {stack.base_url}/api/printers',
+        f"  {ordering} -d '{json.dumps({'product_id': 'demo-cube', 'priority': 'high'})}'",
     ]
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)

@@ -21,6 +21,7 @@ from local.ports import free_port
 from local.schedules import fire
 from local.seeding import create_bucket, create_subscriptions, seed_tenant, subscription
 from printpipe.domain.ports.platform import Platform
+from printpipe.domain.scopes import ROLES
 
 PROJECT = "demo-printpipe"
 BUCKET = "printpipe-files"
@@ -368,6 +369,7 @@ class Stack:
             "backend": self.backend,
             "operator_key": self.identity.operator_key,
             "organization_id": self.identity.organization_id,
+            "tokens": {role: self.identity.token(role) for role in ROLES},
             "agent": self.identity.agent.model_dump(),
             "lan_client": self.identity.lan_client.model_dump(),
             "emulators": hosts,

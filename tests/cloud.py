@@ -111,7 +111,9 @@ class Cloud:
         timeout = options.pop("timeout", 60)
         return self._local.request(method, f"{self.base_url}{path}", headers=headers, timeout=timeout, **options)
 
-    def token(self, organization: str | None, role: str | None = "operator", user: str = "user-1", **more: Any) -> str:
+    def token(
+        self, organization: str | None, role: str | None = "operator", user: str | None = "user-1", **more: Any
+    ) -> str:
         """A bearer token of a user, good for ten minutes; None leaves a claim out."""
         claims = {"userId": user, "organizationId": organization, "role": role, "exp": int(time.time()) + 600, **more}
         given = {name: claim for name, claim in claims.items() if claim is not None}

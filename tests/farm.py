@@ -1,7 +1,7 @@
 """A farm without HTTP: the services over a document store, and printers that do what a test has them do."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +9,8 @@ from typing import Any, cast
 from printpipe.adapters.embedded.bus import EmbeddedBus
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
 from printpipe.adapters.embedded.files import EmbeddedFiles
+from printpipe.adapters.metered import MeteredDocuments
+from printpipe.domain.commands import parse_order
 from printpipe.domain.ids import NO_KEY, new_id
 from printpipe.domain.lifecycles import CommandStatus, JobStatus, Priority
 from printpipe.domain.policy import Policy
@@ -17,7 +19,8 @@ from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.records import Command, Filament, Job, Plate, Printer, StoredPrintFile
 from printpipe.domain.tenancy import Caller, Recipient
-from printpipe.services import dispatch, events, execution, queue, status_reports
+from printpipe.services import cancellation, commands, dispatch, events, execution, queue, status_reports
+from printpipe.services.commands import Target
 from printpipe.services.context import Context
 from printpipe.services.directory import Directory
 from printpipe.services.events import Happening
@@ -37,18 +40,18 @@ class _Ports:
     bus: EmbeddedBus = field(default_factory=EmbeddedBus)
 
 
-def embedded_farm(folder: Path) -> "Farm":
-    """A farm on the embedded backend."""
+def embedded_farm(folder: Path, mark: str = "") -> "Farm":
+    """A farm on the embedded backend; `mark` is in its names."""
     files = EmbeddedFiles(folder / "files", "bucket", base_url="http://127.0.0.1", secret=bytes(32))
-    return Farm(EmbeddedDocuments(folder / "documents.db"), files)
+    return Farm(EmbeddedDocuments(folder / "documents.db"), files, mark)
 
 
 class Farm:
     """One organization with one site of our agent; its clock stands still until it is moved."""
 
-    def __init__(self, documents: Documents, files: Files) -> None:
+    def __init__(self, documents: Documents, files: Files, mark: str = "") -> None:
         self.documents, self.now = documents, START
-        mark = new_id()[:8]
+        mark = mark or new_id()[:8]
         self._mark, self._count = mark, 0
         self.organization, self.site = f"org-{mark}", f"site-{mark}"
         self._ports = _Ports(documents, files)
@@ -68,6 +71,11 @@ class Farm:
         """A new id; ids sort as they were made, so that a farm behaves alike each time."""
         self._count += 1
         return f"{kind}-{self._mark}-{self._count:04}"
+
+    def metered(self) -> Context:
+        """A call of a user's whose reads and writes are counted."""
+        ports = _Ports(MeteredDocuments(self.documents), self._ports.files, self._ports.bus)
+        return replace(self.context(), platform=cast(Platform, ports))
 
     def later(self, **passed: float) -> None:
         """Time passes."""
@@ -100,8 +108,8 @@ class Farm:
         status = {"state": state, "loadedFilaments": trays, "nozzleDiameter": 0.4}
         status_reports.report(self.context(), self.site, Report(printer.serial, None, status, self.now))
 
-    def file(self, *needed: tuple[str, str], model: str = "P1S", plates: int = 1) -> str:
-        """A stored print file whose plates need these types and colours; its id."""
+    def file(self, *needed: tuple[str, str], model: str = "P1S", plates: int = 1, first: int = 1) -> str:
+        """A stored print file whose plates, counted from `first`, need these types and colours; its id."""
         file_id = self._id("file")
         filament = tuple(Filament(type=kind, color=color, slot=slot) for slot, (kind, color) in enumerate(needed, 1))
         record = StoredPrintFile(
@@ -123,7 +131,7 @@ class Farm:
             kind="3mf",
             plates=tuple(
                 Plate(index=index, filament=filament, printer_model=model, nozzle_diameter=0.4)
-                for index in range(1, plates + 1)
+                for index in range(first, first + plates)
             ),
         )
         self.documents.commit(Create(f"files/{file_id}", record.data()))
@@ -216,14 +224,17 @@ class Farm:
         """The agent reports a command's end."""
         execution.report(self.context(), self.site, command_id, Result(status, holder=HOLDER, fence=1))
 
-    def happens(self, job_id: str, event_type: str) -> None:
-        """The agent tells of a job."""
+    def happens(
+        self, job_id: str, event_type: str, *, serial: str | None = None, command_id: str | None = None
+    ) -> None:
+        """The site's client tells of a job; unless it is said, of the start and the printer that the job has now."""
         job = self.job(job_id)
         told = Happening(
             recipient_id=self.site,
             client_id=new_id(),
-            printer_serial=job.printer_serial,
+            printer_serial=serial or job.printer_serial,
             printer_ip_address=None,
+            command_id=command_id or (None if serial else job.command_id),
             event_type=event_type,
             event_status="info",
             print_job_id=job_id,
@@ -242,7 +253,27 @@ class Farm:
 
     def clear_plate(self, printer_id: str) -> None:
         """A person takes the print off the plate."""
-        self.documents.commit(Update(f"printers/{printer_id}", {"plateCleared": True}))
+        cleared = {"plateCleared": True, "plateClearedAt": self.now}
+        self.documents.commit(Update(f"printers/{printer_id}", cleared))
+
+    def start(self, printer_id: str, file_name: str = "own.3mf") -> str:
+        """Somebody starts a file that the printer has; the command's id."""
+        order = parse_order("start_print", {"fileName": file_name}, ())
+        return commands.queue(self.context(), self.site, Target(printer_id=printer_id), order, None, NO_KEY).command_id
+
+    def cancel(self, job_id: str) -> None:
+        """Somebody cancels a job."""
+        cancellation.cancel(self.context(), job_id, None, NO_KEY)
+
+    def use(self, printer_id: str, active: bool) -> None:
+        """A printer is taken out of use, or into use again."""
+        self.documents.commit(Update(f"printers/{printer_id}", {"active": active}))
+
+    def stops(self) -> list[Command]:
+        """The stops that wait for the agent."""
+        where = [Where("organizationId", "==", self.organization), Where("type", "==", "stop")]
+        found = map(Command.of, self.documents.query(Query("printer_commands", where)))
+        return [each for each in found if each.status == CommandStatus.PENDING]
 
     def reasons(self, job_id: str) -> dict[str, list[str]]:
         """Why the job waits, by printer."""

@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from edge_agent.execution import Rooms
+from edge_agent.jobs import Job
 from edge_agent.logs import log
 from edge_agent.outbox import Kind
 from edge_agent.timestamps import render
@@ -24,11 +26,17 @@ class EventReporter:
         status: str,
         message: str,
         *,
-        print_job_id: str | None = None,
+        job: Job | None = None,
         error_data: Mapping[str, Any] | None = None,
         status_data: Mapping[str, Any] | None = None,
+        occurred_at: datetime | None = None,
     ) -> None:
-        """Queue one event under a new id."""
+        """Queue one event under a new id. `occurred_at` is by the cloud's clock; None: now.
+
+        `job` is what it is about: the event names the start command that began that print, so that the runs of one
+        job can be told apart.
+        """
+        print_job_id, command_id = (job.print_job_id, job.command_id or None) if job is not None else (None, None)
         event_id = str(uuid.uuid4())
         body: dict[str, Any] = {
             "eventId": event_id,
@@ -37,11 +45,19 @@ class EventReporter:
             "eventType": kind,
             "eventStatus": status,
             "printJobId": print_job_id,
+            "commandId": command_id,
             "errorData": error_data,
             "statusData": status_data,
             "message": message,
-            "occurredAt": render(self._rooms.clock.now()),
+            "occurredAt": render(occurred_at or self._rooms.server_time.now()),
         }
         self._rooms.outbox.put(Kind.EVENT, event_id, {name: value for name, value in body.items() if value is not None})
-        log(kind, printerSerial=self._serial, printJobId=print_job_id, errorData=error_data, reason=message)
+        log(
+            kind,
+            printerSerial=self._serial,
+            printJobId=print_job_id,
+            commandId=command_id,
+            errorData=error_data,
+            reason=message,
+        )
         self._rooms.reports_waiting.set()

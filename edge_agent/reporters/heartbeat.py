@@ -8,7 +8,7 @@ from edge_agent.supervision import supervised
 
 
 class Heartbeat:
-    """Tells the cloud now and then that the agent is there; nothing of it is kept for later."""
+    """Tells the cloud now and then that the agent is there, and hears its time; nothing is kept for later."""
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
@@ -24,8 +24,9 @@ class Heartbeat:
     def _beat(self) -> float:
         """Send one; the seconds until the next. What the cloud refuses it may take after somebody has mended it."""
         timing = self._rooms.timing
+        asked_at = self._rooms.clock.monotonic()
         try:
-            self._rooms.cloud.heartbeat(VERSION)
+            moment = self._rooms.cloud.heartbeat(VERSION)
         except CloudUnavailable as error:
             self._complain(error)
             wait = backoff.delay(self._failures, first=timing.retry_first, ceiling=timing.retry_ceiling)
@@ -34,6 +35,8 @@ class Heartbeat:
             self._complain(error)
             return timing.heartbeat
         self._failures = 0
+        if moment is not None:
+            self._rooms.server_time.heard(moment, asked_at)
         return timing.heartbeat
 
     def _complain(self, error: CloudUnavailable | CloudRefused) -> None:

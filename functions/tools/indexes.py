@@ -36,7 +36,7 @@ PROMISED = (
 EXPIRING = {"idempotency_keys": "expiresAt", "printer_status_updates": "expiresAt"}
 """The field of a collection whose time, once past, lets Firestore remove the document."""
 
-OPAQUE_TEXTS = frozenset({"access_code", "encrypted_data", "unencrypted_data", "sealed", "upload_url"})
+OPAQUE_TEXTS = frozenset({"access_code", "encrypted_data", "notes", "unencrypted_data", "sealed", "upload_url"})
 """Long or encrypted texts, by which nobody could look for anything."""
 
 _SAMPLES: Mapping[Any, Sequence[Any]] = {

@@ -83,8 +83,9 @@ class Desk:
 
     def event(self, job: str, kind: str, recipient: str | None = None) -> None:
         """An event of the job's printer."""
-        site = recipient or self.site.agent_recipient
-        body = {"recipientId": site, "printerSerial": "S1", "eventType": kind, "eventStatus": "info"}
+        site, runs = recipient or self.site.agent_recipient, self.show(job)["runs"]
+        serial = (runs[-1]["printer_serial"] if runs else None) or "S1"
+        body = {"recipientId": site, "printerSerial": serial, "eventType": kind, "eventStatus": "info"}
         told = {**body, "printJobId": job}
         self._done(
             self.cloud.call("POST", "/api/printer-events/report", key=self.site.organization_key, json=told), 201

@@ -57,7 +57,7 @@ def test_a_keyed_row_denies_strangers(cloud: Cloud, site: Site, name: str, metho
         assert answer.status_code in statuses, f"{who}: {answer.status_code} {answer.text}"
         assert answer.json()["ok"] is False
         assert [each for each in secret if each in told(answer)] == [], f"{who}: {told(answer)}"
-        assert cloud.stored(site.organization) == before, who
+    assert cloud.stored(site.organization) == before
 
 
 def _without_bytes(step: dict[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,19 @@ def _audit(cloud: Cloud, site: Site) -> list[dict[str, Any]]:
     return [dict(each.data) for each in cloud.documents("audit_log", site.agent_recipient)]
 
 
+def test_a_printers_address_is_one_where_people_enter_it(cloud: Cloud, site: Site) -> None:
+    for address in ("192.168.1.256", "printer_7", "192.168.1.9:8883", "::1%eth0"):
+        answer = _register(cloud, site, {"printerSerial": LEFT, "printerIpAddress": address})
+        assert (answer.status_code, answer.json()["detail"]) == (400, "printers.0.printerIpAddress")
+    for address in ("192.168.1.9", "2001:db8::9", "printer-7.local", ""):
+        answer = _register(cloud, site, {"printerSerial": LEFT, "printerIpAddress": address})
+        assert answer.status_code == 200, answer.text
+    assert answer.json()["printers"][0]["printerIpAddress"] == "printer-7.local"
+    report = {"recipientId": site.lan_recipient, "printerSerial": RIGHT, "printerIpAddress": "printer_7"}
+    told = cloud.call("POST", "/printer-status", key=site.lan_key, json={**report, "status": {"state": "idle"}})
+    assert told.status_code == 200, "a client in the field is heard whatever its printers are called"
+
+
 def test_a_code_is_in_the_agents_answer_alone(cloud: Cloud, site: Site) -> None:
     code = secrets.token_hex(4)
     recipient = {"recipientId": site.agent_recipient}

@@ -121,6 +121,13 @@ def _claimed(desk: Desk) -> dict[str, Json]:
     return {each["commandId"]: each for each in answer.json()["commands"]}
 
 
+def _told_by_agent(desk: Desk, command_id: str, status: str) -> None:
+    body = {"recipientId": desk.recipient, "commandId": command_id, "agentId": "agent-1", "status": status}
+    path = "/control/ack" if status == "processing" else "/control/result"
+    answer = desk.cloud.call("POST", path, key=desk.site.agent_key, json=body)
+    assert answer.status_code == 200, answer.text
+
+
 def test_every_name_reaches_the_agent_as_its_canonical_command(hall: Desk) -> None:
     asked = {hall.order(name, metadata): name for name, (metadata, *_) in VOCABULARY.items()}
     got = _claimed(hall)
@@ -225,23 +232,53 @@ def test_a_printer_out_of_use_takes_only_what_protects_it(hall: Desk) -> None:
     assert list(_claimed(hall)) == [stop]
 
 
-def test_one_of_many_users_gets_a_command(cloud: Cloud, hall: Desk) -> None:
-    command = hall.order("light_on")
-    tokens = [cloud.token(hall.site.organization, user=f"user-{number}") for number in range(RACERS)]
-    answers = _at_once(*(partial(hall.tell, command, "processing", token) for token in tokens))
+def test_one_of_many_users_gets_a_command(cloud: Cloud, cellar: Desk) -> None:
+    command = cellar.order("light_on")
+    tokens = [cloud.token(cellar.site.organization, user=f"user-{number}") for number in range(RACERS)]
+    answers = _at_once(*(partial(cellar.tell, command, "processing", token) for token in tokens))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * (RACERS - 1)
     (winner,) = [number for number, answer in enumerate(answers) if answer.ok]
-    assert hall.stored(command)["lease"]["holder"] == f"user:user-{winner}"
+    assert cellar.stored(command)["lease"]["holder"] == f"user:user-{winner}"
     assert answers[winner].json()["fence"] == 1
-    assert hall.tell(command, "completed", tokens[winner - 1]).status_code == 409
-    assert hall.tell(command, "completed", tokens[winner]).json()["status"] == "completed"
+    assert cellar.tell(command, "completed", tokens[winner]).json()["status"] == "completed"
 
 
-def test_agents_of_one_user_tell_themselves_apart(hall: Desk) -> None:
-    command = hall.order("light_on")
-    acts = [partial(hall.tell, command, "executing", agent_id=f"agent-{number}") for number in range(RACERS)]
+def test_agents_of_one_user_tell_themselves_apart(cellar: Desk) -> None:
+    command = cellar.order("light_on")
+    acts = [partial(cellar.tell, command, "executing", agent_id=f"agent-{number}") for number in range(RACERS)]
     assert sorted(answer.status_code for answer in _at_once(*acts)) == [200] + [409] * (RACERS - 1)
-    assert _claimed(hall) == {}
+    assert cellar.stored(command)["lease"]["fence"] == 1
+
+
+@pytest.mark.parametrize("told", ["processing", "completed", "failed", "unknown"])
+def test_what_our_agent_carries_out_it_alone_takes_and_ends(hall: Desk, told: str) -> None:
+    stop = hall.order("stop_print")
+    for _ in range(2):
+        refused = hall.tell(stop, told, agent_id="agent-1", fence=1)
+        assert (refused.status_code, refused.json()["error"]) == (
+            409,
+            "Our agent carries this out, and reports what becomes of it",
+        )
+    assert hall.stored(stop)["status"] == "pending"
+    _told_by_agent(hall, stop, "processing")
+    assert hall.tell(stop, told, agent_id="agent-1", fence=1).status_code == 409
+    _told_by_agent(hall, stop, "completed")
+    assert hall.tell(stop, told).status_code == (200 if told == "completed" else 409)
+    assert (hall.stored(stop)["status"], hall.stored(stop).get("lateResult")) == ("completed", None)
+
+
+@pytest.mark.parametrize("end", ["completed", "failed"])
+def test_a_person_ends_what_our_agent_cannot_tell_the_effect_of(hall: Desk, end: str) -> None:
+    job = hall.cloud.upload(hall.recipient)["fileId"]
+    start = hall.order("start_print", {"file_name": "model.3mf", "file_id": job})
+    _told_by_agent(hall, start, "processing")
+    _told_by_agent(hall, start, "unknown")
+    assert hall.tell(start, "processing").status_code == 409
+    for _ in range(2):
+        ended = hall.tell(start, end, message="looked at it")
+        assert (ended.status_code, ended.json()["status"], ended.json()["message"]) == (200, end, "looked at it")
+    stored = hall.cloud.document(f"print_jobs/{job}").data["status"]
+    assert stored == ("preparing" if end == "completed" else "failed")
 
 
 @pytest.mark.parametrize("word", ["processing", "executing", "in_progress"])
@@ -273,13 +310,13 @@ def test_a_word_that_is_no_result_is_refused(hall: Desk, word: Any) -> None:
     assert hall.stored(command)["status"] == "pending"
 
 
-def test_what_has_expired_is_handed_to_nobody(hall: Desk) -> None:
-    command = hall.order("light_on")
+def test_what_has_expired_is_handed_to_nobody(cellar: Desk) -> None:
+    command = cellar.order("light_on")
     past = {"expiresAt": datetime.now(UTC) - timedelta(seconds=1)}
-    hall.cloud.backend.documents.commit(Update(f"printer_commands/{command}", past))
-    answer = hall.tell(command, "processing")
+    cellar.cloud.backend.documents.commit(Update(f"printer_commands/{command}", past))
+    answer = cellar.tell(command, "processing")
     assert (answer.status_code, answer.json()["error"]) == (409, "The command has expired")
-    assert hall.ids(status="expired") == [command]
+    assert cellar.ids(status="expired") == [command]
 
 
 def test_pending_is_for_clients_that_poll(hall: Desk, cellar: Desk) -> None:
@@ -310,7 +347,7 @@ def test_a_list_shows_what_was_asked_for_through_any_api(hall: Desk, cellar: Des
     heat, home = hall.order("set_bed_temp", {"target": 60}), hall.order("home_x")
     plain = hall.cloud.queue(hall.recipient, "heat", {"nozzleTemp": 200}, printerSerial=LEFT)
     light = cellar.order("light_on")
-    assert hall.tell(home, "failed").status_code == 200
+    _told_by_agent(hall, home, "failed")
     assert hall.ids() == [light, plain, home, heat]
     assert hall.ids(printer_id=hall.printer) == [plain, home, heat]
     assert hall.ids(printer_id=cellar.printer) == [light]
@@ -321,7 +358,34 @@ def test_a_list_shows_what_was_asked_for_through_any_api(hall: Desk, cellar: Des
     assert hall.ids(command_type="set_bed_temp") == hall.ids(command_type="set-bed-temp") == [heat]
     assert hall.ids(command_type="home") == [home]
     assert hall.ids(command_type="home_y") == []
-    assert hall.call("GET", "?command_type=explode").json()["error"].startswith("command_type: ")
+    assert hall.ids(command_type="camera") == []
+    assert hall.ids(status="") == hall.ids(status=" ") == [light, plain, home, heat]
+    assert hall.ids(status="failed , pending", printer_id=hall.printer) == [plain, home, heat]
+    refused = hall.call("GET", "?status=failed,exploded")
+    assert (refused.status_code, refused.json()["error"].startswith("status: exploded")) == (400, True)
+
+
+def test_a_list_begins_and_ends_at_a_moment(hall: Desk) -> None:
+    ordered = [hall.order("light_on") for _ in range(3)]
+    moments = {each["id"]: each["created_at"] for each in hall.call("GET").json()["commands"]}
+    first, second, third = (moments[each] for each in ordered)
+    assert hall.ids(since=second) == [ordered[2], ordered[1]]
+    assert hall.ids(until=second) == [ordered[1], ordered[0]]
+    assert hall.ids(since=second, until=second, printer_id=hall.printer) == [ordered[1]]
+    assert hall.ids(since=third, until=first) == []
+    page = hall.call("GET", params={"since": second, "limit": 1}).json()
+    assert hall.ids(since=second, cursor=page["next_cursor"]) == [ordered[1]]
+    assert hall.call("GET", "?since=yesterday").json()["error"].startswith("since: ")
+
+
+def test_whoever_errs_in_a_commands_name_is_told_all(hall: Desk) -> None:
+    for answer in (hall.ask("explode"), hall.call("GET", "?command_type=explode")):
+        assert answer.status_code == 400
+        told = answer.json()["error"]
+        assert told.startswith("command_type: ")
+        _, _, names = told.partition("known are ")
+        assert set(names.split(", ")) > set(VOCABULARY)
+        assert names.split(", ") == sorted(names.split(", "))
 
 
 @pytest.mark.parametrize("query", [{}, {"command_type": "light_on"}, {"printer": True}])
@@ -381,10 +445,10 @@ def test_what_has_ended_is_hidden_and_what_is_carried_out_is_not(cellar: Desk, e
     assert cellar.stored(command)["status"] == end
 
 
-def test_a_command_is_either_deleted_or_carried_out(hall: Desk) -> None:
+def test_a_command_is_either_deleted_or_carried_out(cellar: Desk) -> None:
     for _ in range(count(30, quick=5)):
-        command = hall.order("light_on")
-        take, delete = partial(hall.tell, command, "processing"), partial(hall.call, "DELETE", f"/{command}")
+        command = cellar.order("light_on")
+        take, delete = partial(cellar.tell, command, "processing"), partial(cellar.call, "DELETE", f"/{command}")
         took, gone = _at_once(take, delete)
         assert (took.ok, gone.ok) in {(True, False), (False, True)}, f"{took.text} {gone.text}"
-        assert hall.stored(command)["status"] == ("processing" if took.ok else "cancelled")
+        assert cellar.stored(command)["status"] == ("processing" if took.ok else "cancelled")

@@ -102,6 +102,21 @@ def test_whatever_is_reported_names_its_printer(cloud: Cloud, site: Site, path: 
     _assert_refused(answer, 400, "printerSerial")
 
 
+def test_an_event_names_the_start_that_began_its_print(cloud: Cloud, site: Site) -> None:
+    told: list[dict[str, Any]] = [{"commandId": "command-1"}, {"commandId": ""}, {"commandId": None}, {}]
+    stored = [_stored(cloud, site, eventType="job_started", printJobId="job-1", **more) for more in told]
+    wanted = ["command-1", None, None, None]
+    assert [cloud.document(f"printer_events/{event}").data["commandId"] for event in stored] == wanted
+    answer = cloud.call("GET", f"/api/printer-events?recipientId={site.lan_recipient}", key=site.lan_key)
+    shown = {event["eventId"]: event["commandId"] for event in answer.json()["events"]}
+    assert [shown[event] for event in stored] == wanted
+
+
+@pytest.mark.parametrize("bad", [7, "x" * 2000, ["command-1"]])
+def test_a_start_that_no_id_names_is_refused(cloud: Cloud, site: Site, bad: Any) -> None:
+    _assert_refused(_post(cloud, site, REPORT, _event(site, commandId=bad)), 400, "commandId")
+
+
 def test_an_event_of_no_printer_is_refused(cloud: Cloud, site: Site) -> None:
     body = _event(site, printerSerial="", printerIpAddress=None)
     _assert_refused(_post(cloud, site, REPORT, body), 400, "printerSerial")

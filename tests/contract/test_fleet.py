@@ -120,6 +120,12 @@ WRONG: dict[str, tuple[str, Any]] = {
     "brand an object": ("brand", {}),
     "model with a control character": ("model", "X1\u0007"),
     "an address with a path": ("ip_address", "192.168.1.9/admin"),
+    "an address of another kind": ("ip_address", "someone@example.org"),
+    "an address beyond all": ("ip_address", "192.168.1.900"),
+    "a location of two lines": ("location", "Hall 2\nShelf 4"),
+    "a location too long": ("location", "x" * 256),
+    "notes too long": ("notes", "x" * 4097),
+    "notes a list": ("notes", ["x"]),
     "a code with spaces": ("access_code", "1234 5678"),
     "a code too long": ("access_code", "1" * 65),
     "a code a number": ("access_code", 12345678),
@@ -287,6 +293,26 @@ def test_a_plate_is_clear_at_registration_unless_the_printer_shows_a_print(
     assert desk.show(appeared.id)["plate_cleared"] is PLATES.get(state, False)
 
 
+@pytest.mark.parametrize("how", ["person", "agent"])
+@pytest.mark.parametrize("cleared", [False, True])
+def test_a_printer_that_was_switched_off_comes_back_with_its_plate_as_it_was(
+    cloud: Cloud, desk: Desk, how: str, *, cleared: bool
+) -> None:
+    printer = desk.enter(serial=LEFT)
+    desk.report(LEFT, state="completed" if cleared else "printing")
+    desk.report(LEFT, state="completed" if cleared else "idle")
+    if cleared:
+        desk.change(printer["id"], plate_cleared=True)
+    desk.change(printer["id"], is_active=False)
+    if how == "person":
+        assert desk.enter(serial=LEFT)["id"] == printer["id"]
+    else:
+        body = {"recipientId": desk.site.agent_recipient, "printers": [{"printerSerial": LEFT}]}
+        assert cloud.call("POST", "/api/agent/printers", key=desk.site.agent_key, json=body).status_code == 200
+    shown = desk.show(printer["id"])
+    assert (shown["is_active"], shown["plate_cleared"]) == (True, cleared)
+
+
 def test_registering_again_does_not_clear_a_plate(cloud: Cloud, desk: Desk) -> None:
     printer = desk.enter(serial=LEFT)
     desk.change(printer["id"], plate_cleared=False)
@@ -344,7 +370,11 @@ def test_a_change_is_of_what_is_given(desk: Desk) -> None:
     assert {name: value for name, value in after.items() if name not in same} == {
         name: value for name, value in before.items() if name not in same
     }
+    said = {"location": "Hall 2, shelf 4", "notes": "Belt worn.\nOiled in May."}
+    assert said.items() <= desk.change(before["id"], **said).items()
+    assert said.items() <= desk.show(before["id"]).items()
     emptied = {"brand": None, "model": "", "num_ams_units": None, "nozzle_diameter": None, "build_volume": None}
+    emptied |= {"location": "", "notes": None}
     cleared = desk.change(before["id"], supported_materials=None, name=None, serial=None, recipient_id="", **emptied)
     assert {name: cleared[name] for name in emptied} == dict.fromkeys(emptied)
     assert (cleared["supported_materials"], cleared["name"], cleared["serial"]) == ([], SEEDS_PRINTER["name"], LEFT)
@@ -388,9 +418,9 @@ def test_a_printer_moves_to_another_site(cloud: Cloud, desk: Desk) -> None:
     assert "recipient_id" in refused(desk.call("PUT", f"/{printer['id']}", {"recipient_id": stranger}), 404)
 
 
-def _occupy(cloud: Cloud, printer_id: str) -> None:
-    given = {"at": datetime.now(UTC), "by": None}
-    cloud.backend.documents.commit(Update(f"printers/{printer_id}", {"occupants.job-1": given}))
+def _occupy(cloud: Cloud, printer_id: str, name: str = "job-1", command: str | None = None) -> None:
+    given = {"at": datetime.now(UTC), "by": None, "commandId": command}
+    cloud.backend.documents.commit(Update(f"printers/{printer_id}", {f"occupants.{name}": given}))
 
 
 def test_a_printer_with_a_job_is_not_taken_away(cloud: Cloud, desk: Desk) -> None:
@@ -406,6 +436,17 @@ def test_a_printer_with_a_job_is_not_taken_away(cloud: Cloud, desk: Desk) -> Non
         assert "job-1" in refused(desk.call(method, path, body), 409)
     assert desk.change(printer["id"], is_active=False, name="Old")["is_active"] is False
     assert desk.show(printer["id"])["serial"] == LEFT
+
+
+def test_a_start_of_no_job_occupies_a_printer_and_is_not_shown_as_a_job(cloud: Cloud, desk: Desk) -> None:
+    printer = desk.enter(serial=LEFT)
+    path = f"/{printer['id']}"
+    _occupy(cloud, printer["id"], "command-1", "command-1")
+    assert desk.show(printer["id"])["current_job_ids"] == []
+    assert refused(desk.call("DELETE", path), 409).endswith("has not ended: command command-1")
+    _occupy(cloud, printer["id"])
+    assert desk.show(printer["id"])["current_job_ids"] == ["job-1"]
+    assert refused(desk.call("DELETE", path), 409).endswith("has not ended: command command-1, job job-1")
 
 
 def test_a_deleted_printer_is_gone_and_its_serial_is_free(cloud: Cloud, desk: Desk) -> None:
@@ -489,6 +530,11 @@ def hall(cloud: Cloud) -> Desk:
         ({"status": "completed"}, "3"),
         ({"status": "offline"}, "654"),
         ({"status": "failed"}, ""),
+        ({"status": "idle, paused ,error"}, "20"),
+        ({"status": ""}, "6543210"),
+        ({"status": "printing", "recipient_id": ""}, "1"),
+        ({"is_active": "false"}, "2"),
+        ({"is_active": "true", "active": "true", "status": "paused"}, ""),
         ({"active": "true"}, "654310"),
         ({"active": "false"}, "2"),
         ({"active": "true", "status": "paused"}, ""),
@@ -526,11 +572,31 @@ def test_pages_make_up_the_list(hall: Desk, query: Json, limit: int) -> None:
         ({"limit": "many"}, "limit"),
         ({"cursor": "none of ours"}, "cursor"),
         ({"active": "perhaps"}, "active"),
+        ({"active": "true", "is_active": "false"}, "is_active"),
+        ({"status": "idle,resting"}, "resting"),
+        ({"recipient_id": "a/b"}, "recipient_id"),
         ({"model": "X1\u0000"}, "model"),
     ],
 )
 def test_questions_that_make_no_sense_are_refused(hall: Desk, query: Json, named: str) -> None:
     assert named in refused(hall.call("GET", **query), 400)
+
+
+def test_the_printers_of_a_site(desk: Desk) -> None:
+    desk.enter(name="here", serial=LEFT)
+    desk.enter(name="there", recipient_id=desk.site.lan_recipient, serial=RIGHT)
+    desk.report(LEFT, state="error")
+    assert desk.names(recipient_id=desk.site.agent_recipient) == ["here"]
+    assert desk.names(recipient_id=desk.site.lan_recipient, is_active=True) == ["there"]
+    assert desk.names(recipient_id="no-such-site") == []
+    assert desk.names(status="error") == desk.names(status="failed") == ["here"]
+
+
+@pytest.mark.parametrize("address", ["192.168.1.9", "fe80::1ff:fe23:4567:890a", "p1s-left", "P1S.hall-2.example"])
+def test_a_printers_address_may_be_a_name(desk: Desk, address: str) -> None:
+    entered = desk.enter(ip_address=address)
+    assert desk.show(entered["id"])["ip_address"] == address
+    assert desk.change(entered["id"], ip_address="")["ip_address"] is None
 
 
 def test_a_printer_that_is_silent_is_offline(cloud: Cloud, desk: Desk) -> None:

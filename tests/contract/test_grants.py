@@ -92,7 +92,7 @@ def _path_of_key(cloud: Cloud, key_id: str) -> str:
 
 
 def test_nobody_removes_a_member_who_may_do_more(cloud: Cloud, site: Site) -> None:
-    keeper = cloud.new_key(site.organization, None, ["members.write", "app"])
+    keeper = cloud.new_key(site.organization, None, ["members.write", "app", "commands.execute", "status.write"])
     names = {}
     for role in ("admin", "operator", "viewer"):
         body = {"userId": f"user-{role}", "role": role}
@@ -104,8 +104,21 @@ def test_nobody_removes_a_member_who_may_do_more(cloud: Cloud, site: Site) -> No
     assert _delete(cloud, "memberships", names["admin"], site.organization_key) == 200
 
 
-@pytest.mark.parametrize("name", ["operator", "Operator", " OPERATOR ", "ｏｐｅｒａｔｏｒ", "anonymous"])
-def test_no_key_is_called_like_the_operator(cloud: Cloud, site: Site, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "operator",
+        "Operator",
+        " OPERATOR ",
+        "ｏｐｅｒａｔｏｒ",
+        "anonymous",
+        "user:user-1",
+        " User:x",
+        "ｕｓｅｒ：x",
+        "user:",
+    ],
+)
+def test_no_key_is_called_like_another_caller(cloud: Cloud, site: Site, name: str) -> None:
     wish = {"name": name, "scopes": ["read"]}
     for key in (site.organization_key, cloud.operator_key):
         body = {**wish, "organizationId": site.organization}

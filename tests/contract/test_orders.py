@@ -70,6 +70,7 @@ def test_one_order_many_times_at_once_is_one_job(desk: Desk, file: str) -> None:
         ("plate_index", 0),
         ("plate_index", 7),
         ("deadline_hours", 0),
+        ("deadline_hours", 0.01),
         ("deadline_hours", 169),
         ("product_id", None),
         ("product_id", 7),
@@ -97,6 +98,44 @@ def test_what_cannot_be_ordered_is_refused_by_its_name(desk: Desk, file: str, fi
 )
 def test_what_is_not_there_is_named(desk: Desk, file: str, wish: Json, why: str) -> None:
     assert refused(desk.call("POST", body={"product_id": PRODUCT, **wish}), 404) == why
+
+
+def _plates(desk: Desk, file: str, *filaments: dict[int, Json]) -> None:
+    """The file has these plates, each of which says of its filaments by their numbers."""
+    plates = [
+        {"index": index, "filament": [{"slot": slot, **said} for slot, said in each.items()]}
+        for index, each in enumerate(filaments, 1)
+    ]
+    desk.cloud.backend.documents.commit(Update(f"files/{file}", {"plates": plates}))
+
+
+def test_a_filament_that_the_file_does_not_have_is_refused(desk: Desk, file: str) -> None:
+    def asked(*slots: int, **more: Any) -> Json:
+        wishes = [{"slot_number": each, "filament_type": "PLA", "filament_color": "Red"} for each in slots]
+        return {"product_id": PRODUCT, "ams_configuration": {"enabled": True, "slots": wishes}, **more}
+
+    why = refused(desk.call("POST", body=asked(1, 2)), 400)
+    assert why.startswith("ams_configuration.slots.1.slot_number: ")
+    assert why.endswith("its filaments are 1 (PLA #2FA36B)")
+    assert desk.show(file)["created_by"] is None
+    _plates(desk, file, {1: {"type": "PLA", "color": "#FF0000"}, 3: {}}, {2: {"type": "PETG"}})
+    why = refused(desk.call("POST", body=asked(4, 1)), 400)
+    assert why.startswith("ams_configuration.slots.0.slot_number: ")
+    assert why.endswith("1 (PLA #FF0000), 2 (PETG), 3")
+    assert "slots.1.slot_number" in refused(desk.call("POST", body=asked(2, 3, plate_index=2)), 400)
+    assert desk.order(**asked(1, 2, 3))["ams_configuration"] == asked(1, 2, 3)["ams_configuration"]
+    assert desk.order(**asked(2, plate_index=2))["plate_index"] == 2
+
+
+def test_a_file_that_says_nothing_of_its_filaments_takes_any(desk: Desk, file: str) -> None:
+    wish = {"slots": [{"slot_number": 5, "filament_type": "PETG", "filament_color": None}]}
+    _plates(desk, file, {})
+    assert desk.order(ams_configuration=wish)["ams_configuration"]["slots"] == wish["slots"]
+    _plates(desk, file, {1: {"type": "PLA"}}, {})
+    assert desk.order(ams_configuration=wish)["ams_configuration"]["slots"] == wish["slots"]
+    assert "slot_number" in refused(
+        desk.call("POST", body={"product_id": PRODUCT, "ams_configuration": wish, "plate_index": 1}), 400
+    )
 
 
 def test_a_url_of_our_own_bucket_is_its_file(desk: Desk, file: str) -> None:
@@ -140,6 +179,57 @@ def test_a_second_copy_is_listed_to_clients_under_its_own_id(cloud: Cloud, site:
     body = {"recipientId": site.lan_recipient, "printerId": "printer-7", "jobId": copy}
     assert cloud.call("POST", "/api/apps/a/functions/claimJob", key=site.lan_key, json=body).status_code == 200
     assert (desk.show(copy)["status"], desk.show(file)["status"]) == ("claimed", "pending")
+
+
+def _token(desk: Desk) -> str:
+    """That of the only file which waits at the LAN client's site."""
+    shown = pending(desk, desk.site.lan_recipient)
+    (waits,) = shown["pending"] + shown["skipped"]
+    return str(waits["fetchToken"])
+
+
+def _runs(desk: Desk, job: str) -> tuple[str, list[str]]:
+    shown = desk.show(job)
+    return shown["status"], [each["status"] for each in shown["runs"]]
+
+
+def test_a_job_that_waits_is_taken_by_who_fetches_its_file(cloud: Cloud, site: Site, desk: Desk) -> None:
+    cloud.upload(site.lan_recipient, PRODUCT)
+    job = desk.order()["id"]
+    desk.send(job)
+    assert cloud.call("GET", f"/fetch/{_token(desk)}").status_code == 200
+    assert (_runs(desk, job), desk.show(job)["waiting"]) == (("claimed", ["claimed"]), None)
+    assert pending(desk, site.lan_recipient) == {"ok": True, "pending": [], "skipped": []}
+    desk.printer(site.lan_recipient)
+    cloud.fire("trigger-queue-sweep")
+    assert desk.starts(job) == []
+
+
+def test_of_several_copies_a_fetch_takes_the_newest_and_then_the_first(cloud: Cloud, site: Site, desk: Desk) -> None:
+    cloud.upload(site.lan_recipient, PRODUCT)
+    first, second = desk.order()["id"], desk.order()["id"]
+    for job in (first, second):
+        desk.send(job)
+    handshake = {"recipientId": site.lan_recipient, "status": "needsFile"}
+    for taken in ((False, True), (True, True)):
+        shaken = cloud.call("POST", f"/products/{PRODUCT}/handshake", key=site.lan_key, json=handshake).json()
+        assert cloud.call("GET", f"/fetch/{shaken['fetchToken']}").status_code == 200
+        assert [desk.show(each)["status"] == "claimed" for each in (first, second)] == list(taken)
+
+
+@pytest.mark.parametrize("fetched", ["its own", "a copy"])
+def test_a_fetch_for_a_start_that_is_under_way_takes_no_job(cloud: Cloud, site: Site, desk: Desk, fetched: str) -> None:
+    cloud.upload(site.lan_recipient, PRODUCT)
+    first, second = desk.order()["id"], desk.order()["id"]
+    begun, waits = (first, second) if fetched == "its own" else (second, first)
+    desk.printer(site.lan_recipient)
+    desk.send(begun)
+    desk.send(waits)
+    handshake = {"recipientId": site.lan_recipient, "status": "needsFile", "printJobId": begun}
+    shaken = cloud.call("POST", f"/products/{PRODUCT}/handshake", key=site.lan_key, json=handshake).json()
+    assert cloud.call("GET", f"/fetch/{shaken['fetchToken']}").status_code == 200
+    assert (_runs(desk, begun), _runs(desk, waits)) == (("queued", ["queued"]), ("queued", []))
+    assert len(desk.starts(begun)) == 1
 
 
 def test_three_plates_are_three_starts_and_a_completion_told_twice_counts_once(desk: Desk, file: str) -> None:
@@ -187,7 +277,9 @@ def test_why_a_job_waits_is_told_for_every_printer(cloud: Cloud, site: Site, des
 
 def test_the_deadline_that_was_ordered_holds_where_none_is_sent(desk: Desk, file: str) -> None:
     job = desk.order(deadline_hours=0.5)["id"]
-    for said, hours in (({}, 0.5), ({"deadline_hours": 2}, 2)):
+    for wrong in (0, 0.016, 169):
+        assert "deadline_hours" in refused(desk.call("POST", f"/{job}/send", {"deadline_hours": wrong}), 400)
+    for said, hours in (({}, 0.5), ({"deadline_hours": 1 / 60}, 1 / 60), ({"deadline_hours": 168}, 168)):
         shown = desk.send(job, **said)
         assert datetime.fromisoformat(shown["deadline_at"]) - datetime.fromisoformat(shown["updated_at"]) == timedelta(
             hours=hours
@@ -209,8 +301,13 @@ def test_a_list_is_filtered_and_goes_on_behind_its_cursor(cloud: Cloud, site: Si
     assert desk.listed(printer_id=printer["id"]) == [second]
     desk.send(second)
     assert desk.listed(printer_id=printer["id"], status="queued") == [second]
-    assert desk.listed(status="queued,claimed") == [second]
+    assert desk.listed(status="queued,claimed") == desk.listed(status=" queued , claimed") == [second]
     assert desk.listed(status="pending") == [uploaded, third, first]
+    assert desk.listed(status="") == desk.listed(status=" ") == [uploaded, third, second, first]
+    assert desk.listed(recipient_id=site.lan_recipient) == [uploaded]
+    assert desk.listed(recipient_id=site.agent_recipient, status="pending") == [third, first]
+    assert desk.listed(recipient_id=site.agent_recipient, printer_id=printer["id"]) == [second]
+    assert desk.listed(recipient_id=site.lan_recipient, created_by="user-1", product_id=PRODUCT) == []
     pages, cursor = [], None
     while True:
         page = desk.call("GET", limit=1, cursor=cursor, created_by="user-1", priority="urgent").json()
@@ -222,6 +319,7 @@ def test_a_list_is_filtered_and_goes_on_behind_its_cursor(cloud: Cloud, site: Si
     assert "cursor" in refused(desk.call("GET", cursor="nonsense"), 400)
     assert "limit" in refused(desk.call("GET", limit=0), 400)
     assert "status" in refused(desk.call("GET", status="resting"), 400)
+    assert "recipient_id" in refused(desk.call("GET", recipient_id="a/b"), 400)
     assert "priority" in refused(desk.call("GET", priority="asap"), 400)
 
 
@@ -230,6 +328,12 @@ def test_a_report_goes_where_the_life_of_a_job_goes(desk: Desk, file: str) -> No
     told = desk.tell(job, status="printing", progress_percentage=45.5, current_layer=120)
     assert (told["status"], told["progress_percentage"], told["current_layer"]) == ("printing", 45.5, 120)
     assert desk.tell(job, status="printing", current_layer=121)["progress_percentage"] == 45.5
+    told = desk.tell(job, progress_percentage=46, time_remaining_seconds=60)
+    assert (told["status"], told["progress_percentage"], told["current_layer"]) == ("printing", 46, 121)
+    for nothing in ({}, {"status": None}, {"reason": "Just so"}):
+        assert "status" in refused(desk.call("PUT", f"/{job}/status", nothing), 400)
+    for field, wrong in (("progress_percentage", 101), ("current_layer", 10_000_001), ("total_layers", -1)):
+        assert field in refused(desk.call("PUT", f"/{job}/status", {field: wrong}), 400)
     assert desk.tell(job, status="paused")["status"] == "paused"
     for back in ("pending", "queued", "claimed"):
         assert refused(desk.call("PUT", f"/{job}/status", {"status": back}), 409)
@@ -259,6 +363,25 @@ def test_a_persons_word_on_a_print_of_our_agents_counts_where_the_agent_is_silen
     assert (ended["status"], ended["reason"]) == ("failed", "It was found on the floor")
     audited = [each["action"] for each in _audit(desk)]
     assert "job.ended" in audited
+
+
+@pytest.mark.parametrize("word", ["completed", "failed", "cancelled"])
+def test_a_persons_word_ends_a_print_whose_printer_is_silent(desk: Desk, file: str, word: str) -> None:
+    printer = desk.printer()
+    job = desk.order()["id"]
+    desk.send(job)
+    (start,) = desk.claim()
+    desk.carry_out(start)
+    desk.event(job, "job_started")
+    desk.report(printer, state="printing")
+    assert "agent" in refused(desk.call("PUT", f"/{job}/status", {"status": word}), 409)
+    desk.report(printer, state="offline")
+    assert "agent" in refused(desk.call("PUT", f"/{job}/status", {"status": "paused"}), 409)
+    assert desk.tell(job, status=word)["status"] == word
+    shown = desk.cloud.call("GET", f"/api/printers/{printer['id']}", token=desk.token).json()
+    assert (shown["current_job_ids"], shown["plate_cleared"]) == ([], False)
+    desk.event(job, "job_completed")
+    assert desk.show(job)["status"] == word
 
 
 def _audit(desk: Desk) -> list[Json]:

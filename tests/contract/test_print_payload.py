@@ -40,9 +40,14 @@ def _by_status(cloud: Cloud, site: Site, command: str) -> tuple[Json, str]:
 WAYS: Mapping[str, Take] = {"ack": _by_ack, "poll": _by_poll, "status": _by_status}
 
 
-def _printer(cloud: Cloud, site: Site, code: str) -> str:
+def _site_of(site: Site, way: str) -> str:
+    """The recipient where commands are taken that way: what our agent carries out is taken by nobody else."""
+    return site.lan_recipient if way == "status" else site.agent_recipient
+
+
+def _printer(cloud: Cloud, site: Site, recipient: str, code: str) -> str:
     body = {
-        "recipient_id": site.agent_recipient,
+        "recipient_id": recipient,
         "name": "Left",
         "serial": SERIAL,
         "ip_address": "192.168.1.100",
@@ -62,9 +67,9 @@ def _order(cloud: Cloud, site: Site, printer: str, command: str, metadata: Json)
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_claimed_start_says_what_to_print_and_where_its_bytes_are(cloud: Cloud, site: Site, way: str) -> None:
-    code, content = secrets.token_hex(8), make_3mf("cube", layers=3, seconds=60)
-    printer = _printer(cloud, site, code)
-    file = cloud.upload(site.agent_recipient, "PROD-9", content=content)["fileId"]
+    code, content, recipient = secrets.token_hex(8), make_3mf("cube", layers=3, seconds=60), _site_of(site, way)
+    printer = _printer(cloud, site, recipient, code)
+    file = cloud.upload(recipient, "PROD-9", content=content)["fileId"]
     asked = {"file_name": "model.3mf", "file_id": file, "plate_index": 1, "use_ams": True, "ams_mapping": [0, -1]}
     start = _order(cloud, site, printer, "start_print", asked)
     taken, text = WAYS[way](cloud, site, start)
@@ -108,8 +113,9 @@ def test_a_claimed_start_says_what_to_print_and_where_its_bytes_are(cloud: Cloud
 def test_what_begins_no_print_of_ours_has_no_payload(
     cloud: Cloud, site: Site, way: str, command: str, metadata: Json
 ) -> None:
-    printer = _printer(cloud, site, "12345678")
+    recipient = _site_of(site, way)
+    printer = _printer(cloud, site, recipient, "12345678")
     if command == "download":
-        metadata = {"file_id": cloud.upload(site.agent_recipient)["fileId"]}
+        metadata = {"file_id": cloud.upload(recipient)["fileId"]}
     taken, _ = WAYS[way](cloud, site, _order(cloud, site, printer, command, metadata))
     assert (taken["status"], taken["payload"]) == ("processing", None)

@@ -6,6 +6,7 @@ Quick on the embedded backend; `SOAK=1` on Google's emulators, with many more ex
 import base64
 import hashlib
 import json
+import re
 import secrets
 import zlib
 from collections import Counter, defaultdict
@@ -114,7 +115,12 @@ SHARED_PATHS = {
     path
     for path, methods in DOCUMENT["paths"].items()
     if len({operation["x-function"] for operation in methods.values()}) > 1
+} | {
+    path
+    for path in DOCUMENT["paths"]
+    if any(re.fullmatch(re.sub(r"{\w+}", "[^/]+", other), path) for other in DOCUMENT["paths"] if other != path)
 }
+"""Those of several functions, a path that is also another template's included."""
 
 
 def _has_whole_float(value: Any) -> bool:

@@ -37,7 +37,8 @@ def test_a_job_that_ends_while_the_agent_is_away_completes_once(
 ) -> None:
     config = site.write_config([printer], tmp_path / "agent")
     with agent(config):
-        job = site.start(printer, SHORT)
+        ordered = site.order(printer, SHORT)
+        job = ordered.job
         site.saw(job, "job_started")
     printer.set_speed(2000)
     until(lambda: printer.inspect()["gcode_state"] == "FINISH", 15)
@@ -47,6 +48,7 @@ def test_a_job_that_ends_while_the_agent_is_away_completes_once(
             site.saw(job, "job_completed")
             until(lambda: printer.inspect()["clients"] == 1, 5)
     site.assert_ended_once(job, "job_completed")
+    assert {event["commandId"] for event in site.events(job=job)} == {ordered.command}
 
 
 def test_a_start_whose_connection_breaks_right_after_is_not_sent_again(

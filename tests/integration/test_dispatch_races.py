@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from printpipe.domain.errors import Unavailable
 from printpipe.domain.lifecycles import CommandStatus, JobStatus, Priority
 from printpipe.domain.ports.documents import Query, Where
 from tests.backends import embedded, google
@@ -36,10 +37,16 @@ def test_racing_dispatchers_give_each_run_away_once(farm: Farm) -> None:
     farm.enqueue(jobs)
     over, failures = threading.Event(), list[BaseException]()
 
+    def serve() -> int:
+        try:
+            return farm.serve()
+        except Unavailable:  # the store is overrun: a trigger's event would be delivered again
+            return 0
+
     def dispatch() -> None:
         try:
             while not over.is_set():
-                if farm.serve() == 0:
+                if serve() == 0:
                     over.wait(0.2)  # else nobody but the dispatchers had anything of the processor
         except BaseException as failure:
             failures.append(failure)

@@ -27,7 +27,7 @@ class JobDesk:
         job = self._book.live(serial)
         if job is not None and job.published_at > self._began:
             job = job.model_copy(update={"published_at": self._began})
-        self._tracker = Tracker(serial, late, start, job)
+        self._tracker = Tracker(serial, late, start, rooms.server_time.now, job)
         self._saved = job
 
     def now(self) -> datetime:
@@ -70,7 +70,7 @@ class JobDesk:
             "status_update",
             "warning",
             "the printer began a print that had been stopped; it is being stopped again",
-            print_job_id=job.print_job_id,
+            job=job,
             error_data={"reason": "began_after_stop", "commandId": job.stop_command_id},
         )
 
@@ -130,7 +130,8 @@ class JobDesk:
                         event.kind,
                         event.status,
                         event.message,
-                        print_job_id=event.job.print_job_id,
+                        job=event.job,
+                        occurred_at=event.job.told_at,
                         error_data=event.error_data,
                         status_data={"fileName": event.job.file_name} if event.job.file_name else None,
                     )

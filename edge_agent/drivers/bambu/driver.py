@@ -126,8 +126,7 @@ class BambuDriver:
 
     def _see(self, picture: Picture, first: bool) -> None:
         self._desk.see(picture, first)
-        job = self._desk.live_job
-        self._hms.see(picture, job.print_job_id if job else None)
+        self._hms.see(picture, self._desk.live_job)
         if (visible := _visible(picture)) != self._visible:
             self._visible = visible
             self._changed.set()

@@ -4,6 +4,7 @@ from edge_agent.drivers.bambu.hms import CANCELLED_AT_PRINTER, PROMPTS, decode, 
 from edge_agent.drivers.bambu.state import Picture
 from edge_agent.execution import Rooms
 from edge_agent.hms_memory import Entry, HmsMemory
+from edge_agent.jobs import Job
 from edge_agent.reporters.events import EventReporter
 
 PRINT_ERROR = 0
@@ -21,8 +22,8 @@ class HmsWatch:
         self._known: set[Entry] = self._memory.known(serial)
         self._gone_since: dict[Entry, float] = {}
 
-    def see(self, picture: Picture, print_job_id: str | None) -> None:
-        """A new picture."""
+    def see(self, picture: Picture, job: Job | None) -> None:
+        """A new picture, and the job that runs meanwhile."""
         now = self._rooms.clock.monotonic()
         present = set(picture.hms) | self._error_of(picture)
         for entry in present:
@@ -36,9 +37,9 @@ class HmsWatch:
         with self._rooms.store.transaction():
             self._memory.change(self._serial, added, cleared)
             for entry in added:
-                self._report("hms_error", entry, print_job_id)
+                self._report("hms_error", entry, job)
             for entry in cleared:
-                self._report("hms_cleared", entry, print_job_id)
+                self._report("hms_cleared", entry, job)
         self._known = (self._known | present) - set(cleared)
         for entry in cleared:
             del self._gone_since[entry]
@@ -50,11 +51,11 @@ class HmsWatch:
             return set()
         return {(error, PRINT_ERROR)}
 
-    def _report(self, kind: str, entry: Entry, print_job_id: str | None) -> None:
+    def _report(self, kind: str, entry: Entry, job: Job | None) -> None:
         attr, code = entry
         decoded = decode(attr, code)
         data = decoded.wire()
         if code == PRINT_ERROR:
             data |= {"hmsCode": error_text(attr), "printError": attr, "description": f"print error {error_text(attr)}"}
         status = "warning" if kind == "hms_error" else "info"
-        self._events.report(kind, status, str(data["description"]), print_job_id=print_job_id, error_data=data)
+        self._events.report(kind, status, str(data["description"]), job=job, error_data=data)

@@ -5,6 +5,7 @@ firmware gets wrong is dealt with here (protocol notes, section J): stale frames
 comes seconds after a cancel, FINISH and FAILED that persist, names that are cut or blanked at the end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -16,11 +17,13 @@ from edge_agent.jobs import LIVE, Job, Phase
 EventStatus = Literal["success", "failed", "warning", "info"]
 NAME_LIMIT = 100
 """Printers cut longer names."""
+TELLING_STEP = timedelta(milliseconds=1)
+"""The least time on the wire between two events of one job."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """Something to report about a job."""
+    """Something to report about a job, as it was then; it happened at the job's `told_at`."""
 
     kind: str
     status: EventStatus
@@ -37,6 +40,8 @@ class Tracker:
     late_window: timedelta
     start_window: timedelta
     """How long after its start a job can be expected to show."""
+    cloud_time: Callable[[], datetime]
+    """The cloud's clock, by which events are told."""
     job: Job | None = None
     events: list[JobEvent] = field(default_factory=list)
     _before: Picture | None = None
@@ -266,6 +271,9 @@ class Tracker:
             self._failed_at = None
 
     def _emit(self, kind: str, status: EventStatus, message: str, error_data: dict[str, Any] | None = None) -> None:
+        """The job's events never go back in time, though the cloud's clock is known better now than then."""
+        now, last = self.cloud_time(), self._current().told_at
+        self._change(told_at=now if last is None else max(now, last + TELLING_STEP))
         self.events.append(JobEvent(kind, status, self._current(), message, error_data))
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, ClassVar, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from printpipe.domain.errors import InvalidInput, TooLarge
+from printpipe.domain.values import OptionalId
 
 _MAX_DEPTH = 32
 _MAX_INTEGER = 2**63
@@ -33,6 +34,20 @@ class Shape(BaseModel):
         return None
 
 
+class NamesOrganization(Shape):
+    """What any request of a dialect of tokens may say: for which organization its caller acts."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True)
+
+    organization_id: OptionalId = Field(
+        None, alias="organizationId", description="needed where the token names no organization"
+    )
+
+    def named_organization(self) -> str | None:
+        """The organization that the caller says it acts for."""
+        return self.organization_id
+
+
 class Reply(BaseModel):
     """What a successful answer looks like, in any dialect; sent as JSON."""
 
@@ -44,7 +59,7 @@ _Model = TypeVar("_Model", bound=Shape)
 _Steps = tuple[str | int, ...]
 
 LONGEST_FIELD = 200
-LONGEST_MESSAGE = 500
+LONGEST_MESSAGE = 600
 """How much of a field's name and of an error's message is repeated, in characters: what a caller sends may be long."""
 
 
@@ -80,6 +95,11 @@ class Request:
     def media_type(self) -> str:
         """The body's media type, without its parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def has_body(self) -> bool:
+        """Whether anything comes with it."""
+        return self.headers.get("content-length") not in (None, "0") or "transfer-encoding" in self.headers
 
     def json(self, model: type[_Model]) -> _Model:
         """The JSON body as a model. Raises `InvalidInput` that names the field."""

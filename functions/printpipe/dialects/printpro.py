@@ -7,10 +7,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from printpipe.dialects import exchange
-from printpipe.dialects.exchange import LONGEST_MESSAGE, Answer, Request, Shape, shortened
+from printpipe.dialects.exchange import LONGEST_MESSAGE, Answer, NamesOrganization, Request, Shape, shortened
 from printpipe.domain.errors import DomainError, RateLimited, Unauthenticated, Unavailable
 from printpipe.domain.lifecycles import CommandStatus, JobStatus
-from printpipe.domain.values import OptionalId
 
 ERRORS: Mapping[str, tuple[int, str]] = {
     "invalid_input": (400, "Bad Request"),
@@ -49,18 +48,10 @@ _FIELDS = {"commandType": "command_type", "expiresAt": "expires_at", "gcodeUrl":
 """What fields that the domain names are called here."""
 
 
-class Model(Shape):
+class Model(NamesOrganization):
     """A request in this dialect: a body or a query; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, validate_by_name=True)
-
-    organization_id: OptionalId = Field(
-        None, alias="organizationId", description="needed where the token names no organization"
-    )
-
-    def named_organization(self) -> str | None:
-        """The organization that the caller says it acts for."""
-        return self.organization_id
 
 
 class Path(Shape):
@@ -104,8 +95,8 @@ def credential(request: Request) -> str | None:
 def failure(error: DomainError, *, traceback: str | None = None) -> Answer:
     """The answer to a call that did not."""
     status, _ = ERRORS[error.code]
-    message = error.message
     field = _FIELDS.get(error.field or "", error.field)
+    message = error.message.replace(error.field, field or "") if error.field else error.message
     if field and field not in message:
         message = f"{field}: {message}"
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited | Unavailable) else {}

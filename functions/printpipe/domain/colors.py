@@ -87,6 +87,12 @@ class Color:
     families: frozenset[str]
 
 
+def code_of(text: str | None) -> str | None:
+    """`#RRGGBB` of a colour that is known; None of any other."""
+    color = parse(text)
+    return "#{:02X}{:02X}{:02X}".format(*color.rgb) if color and color.rgb else None
+
+
 @lru_cache(maxsize=1024)
 def parse(text: str | None) -> Color | None:
     """The colour; None where none is given, and for one without opacity, as printers show an unknown spool."""

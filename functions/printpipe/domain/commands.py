@@ -4,7 +4,7 @@ Names and the keys of metadata are understood in camelCase, kebab-case and snake
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
@@ -112,6 +112,10 @@ _SAYING: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
 }
 """Names that say part of the metadata, and what the metadata is as the plain name has it."""
 
+_CAMERA = "camera"
+_CAMERAS = ("camera_on", "camera_off")
+_KNOWN = sorted({*TYPES, *_ALIASES, *_PLAIN_NAMES, _CAMERA})
+
 
 @dataclass(frozen=True)
 class Order:
@@ -137,21 +141,22 @@ def parse_order(asked: str, metadata: Mapping[str, Any], extra_gcode: Collection
     Raises `InvalidInput` on `commandType` or on the metadata's field.
     """
     name = _snake(asked)
-    if name == "camera":
-        name = asked = f"camera_{_parse(Camera, metadata).state}"
-    kind = kind_of(name)
+    if name == _CAMERA:
+        name = asked = f"{_CAMERA}_{_parse(Camera, metadata).state}"
+    (kind,) = kinds_of(name)
     given = _SAYING[name](metadata) if name in _SAYING else metadata
     return Order(kind, asked, _parse(kind.metadata, given, extra_gcode))
 
 
-def kind_of(name: str) -> CommandType:
-    """The command that a name means. Raises `InvalidInput` on `commandType`."""
+def kinds_of(name: str) -> Sequence[CommandType]:
+    """The commands that a name means: one, or those of which metadata tells which. Raises `InvalidInput` on
+    `commandType`."""
     asked = _snake(name)
     plain = _snake(_PLAIN_NAMES.get(asked, asked))
-    kind = TYPES.get(_ALIASES.get(plain, plain))
-    if kind is None:
-        raise InvalidInput(f"Unknown command type; known are {', '.join(sorted(TYPES))}", field="commandType")
-    return kind
+    kinds = _CAMERAS if plain == _CAMERA else (_ALIASES.get(plain, plain),)
+    if not TYPES.keys() >= set(kinds):
+        raise InvalidInput(f"Unknown command type; known are {', '.join(_KNOWN)}", field="commandType")
+    return [TYPES[each] for each in kinds]
 
 
 def is_known_as(asked: str, kind: str, name: str) -> bool:
@@ -160,7 +165,7 @@ def is_known_as(asked: str, kind: str, name: str) -> bool:
     `heat` means every temperature, `set_bed_temp` what was asked for so. Raises `InvalidInput` on `commandType`.
     """
     wanted = _snake(name)
-    return wanted == _snake(asked) or (kind_of(wanted).name == kind and wanted not in _SAYING)
+    return wanted == _snake(asked) or (wanted not in _SAYING and any(each.name == kind for each in kinds_of(wanted)))
 
 
 def plain_name(asked: str) -> str:

@@ -19,7 +19,7 @@ _TAKES_NO_JOB = "n"
 
 @dataclass(frozen=True)
 class FetchToken:
-    """What a token says. `takes_job`: whether its use counts as taking the file's held job."""
+    """What a token says. `takes_job`: whether its use counts as taking a job of the file that nobody began."""
 
     file_id: str
     generation: int

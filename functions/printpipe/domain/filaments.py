@@ -7,7 +7,7 @@ from typing import Any
 
 from printpipe.domain import colors
 from printpipe.domain.reasons import Reason, ReasonCode, in_order
-from printpipe.domain.records import Plate, Wish
+from printpipe.domain.records import Filament, Plate, Wish
 
 EXTERNAL = 254
 """The external spool's number among a printer's slots; the others are AMS unit * 4 + tray, and an AMS HT's id."""
@@ -95,21 +95,23 @@ def loaded_of(status: Mapping[str, Any]) -> tuple[Loaded, ...] | None:
     return tuple(found[slot] for slot in sorted(found))
 
 
+def numbered(plate: Plate) -> dict[int, Filament]:
+    """What the file says of the plate's filaments, by their numbers there; by their places where it has no numbers."""
+    return {each.slot or place: each for place, each in enumerate(plate.filament, 1)}
+
+
 def needed_of(plate: Plate | None, wishes: Iterable[Wish]) -> tuple[Needed, ...]:
     """What the plate uses, by number; one filament of which nothing is known where nobody says any.
 
     A wish takes the place of the file's filament of its number: its colour also where it has none, which means any,
     its type where it names one. A wish for a filament that the plate does not use is not heard.
     """
-    filaments = plate.filament if plate else ()
-    needed = {
-        number: Needed(number, type_of(filament.type), _color(filament.color))
-        for number, filament in ((each.slot or place, each) for place, each in enumerate(filaments, 1))
-    }
+    said = numbered(plate) if plate else {}
+    needed = {number: Needed(number, type_of(each.type), _color(each.color)) for number, each in said.items()}
     for wish in wishes:
-        if wish.slot in needed or not filaments:
-            said = needed.get(wish.slot)
-            type_ = type_of(wish.type) or (said.type if said else None)
+        if wish.slot in needed or not said:
+            own = needed.get(wish.slot)
+            type_ = type_of(wish.type) or (own.type if own else None)
             needed[wish.slot] = Needed(wish.slot, type_, _color(wish.color))
     return tuple(needed[number] for number in sorted(needed)) or (Needed(1),)
 

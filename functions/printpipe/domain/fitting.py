@@ -100,7 +100,11 @@ class Needs:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A printer as it is now. `loaded` is None where nobody knows; `supported` holds types in their one spelling."""
+    """A printer as it is now. `loaded` is None where nobody knows; `supported` holds types in their one spelling.
+
+    `nozzles` are the diameters in mm that are said of its nozzle, by whoever entered it and by its reports; they may
+    contradict, and are none where nobody says.
+    """
 
     printer_id: str
     recipient_id: str
@@ -111,7 +115,7 @@ class Candidate:
     plate_cleared: bool
     model: Model | None
     volume: BuildVolume | None
-    nozzle: float | None
+    nozzles: frozenset[float]
     supported: frozenset[str]
     loaded: tuple[Loaded, ...] | None
     has_agent: bool
@@ -133,7 +137,7 @@ class Candidate:
             plate_cleared=printer.plate_cleared,
             model=model,
             volume=printer.build_volume or (model.volume if model else None),
-            nozzle=_diameter(printer.nozzle_diameter) or _diameter(status.get("nozzleDiameter")),
+            nozzles=frozenset(filter(None, map(_diameter, (printer.nozzle_diameter, status.get("nozzleDiameter"))))),
             supported=frozenset(filter(None, map(type_of, printer.supported_materials))),
             loaded=loaded_of(status),
             has_agent=has_agent,
@@ -175,8 +179,8 @@ def _about_file(needs: Needs, candidate: Candidate) -> list[Reason]:
     if candidate.volume and needs.size.exceeds(candidate.volume):
         reasons.append(Reason(ReasonCode.TOO_LARGE, needs.size.text))
     if needs.nozzle is not None:
-        off = abs(needs.nozzle - (candidate.nozzle or USUAL_NOZZLE)) > _SAME_NOZZLE
-        if off and candidate.nozzle is None:
+        off = any(abs(needs.nozzle - each) > _SAME_NOZZLE for each in candidate.nozzles or {USUAL_NOZZLE})
+        if off and not candidate.nozzles:
             reasons.append(Reason(ReasonCode.NOZZLE_UNKNOWN))
         elif off:
             reasons.append(Reason(ReasonCode.NOZZLE_MISMATCH, f"{needs.nozzle:g}"))

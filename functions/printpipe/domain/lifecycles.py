@@ -82,15 +82,11 @@ JOBS: Mapping[JobStatus, frozenset[JobStatus]] = {
     _J.FAILED: frozenset(),
     _J.CANCELLED: frozenset(),
 }
-"""The steps a job may take; reports can be lost or late, so a later state may be reached past an earlier one."""
+"""The steps a job may take; reports can be lost or late, so a later state may be reached past an earlier one.
 
-RETURNS: Mapping[JobStatus, frozenset[JobStatus]] = {
-    _J.QUEUED: frozenset({_J.QUEUED, _J.HELD}),
-    **dict.fromkeys((_J.CLAIMED, *AT_THE_PRINTER, _J.UNKNOWN), frozenset({_J.QUEUED, _J.HELD})),
-}
-"""The steps back, which no report tells of: a job waits again whose start nobody took, or which has plates left to
-print; and one that waited for too long goes back to a person."""
-
+Besides, `services/jobs` takes a job back to the queue whose start nobody took or which has plates left to print, and to
+a person when it has waited for too long; no report tells of that.
+"""
 
 _FILE_WORDS: Mapping[JobStatus, str] = {
     _J.HELD: "uploaded",

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from printpipe.domain.printer_status import Activity, activity
-from printpipe.domain.records import PrinterState, Sight
+from printpipe.domain.records import Printer, Sight
 
 SHORTEST_PRINT = timedelta(minutes=2)
 """No print, heating included, is shorter."""
@@ -56,8 +56,15 @@ def soils(seen: Sight, before: Sight | None, *, throughout: bool) -> bool:
     return worked or seen.until - before.until >= SHORTEST_PRINT
 
 
-def is_empty_at_registration(state: PrinterState | None) -> bool:
-    """Whether the plate of a printer that a person registers is held to be empty: unless the printer shows a print."""
+def is_empty_at_registration(printer: Printer) -> bool:
+    """Whether the plate of a printer that was not in use and is registered now is held to be empty.
+
+    Of one that a person had switched off, what is known of its plate stays known. Of one that has only appeared by its
+    reports, unless it shows a print.
+    """
+    if printer.updated_at is not None:
+        return printer.plate_cleared
+    state = printer.state
     if state is None:
         return True
     shown = sight(state.status, state.reported_at)

@@ -108,11 +108,6 @@ class Model:
     machines: frozenset[str]
     volume: BuildVolume | None = None
 
-    @property
-    def is_unambiguous(self) -> bool:
-        """Whether it is one machine."""
-        return len(self.machines) == 1
-
 
 _LONGEST = 100
 _KEPT = re.compile(r"[^a-z0-9.+&]+")

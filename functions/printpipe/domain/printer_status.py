@@ -67,12 +67,17 @@ def without_secrets(status: Mapping[str, Any]) -> dict[str, Any]:
     return {name: cleaned(value) for name, value in status.items() if not _is_secret(name)}
 
 
+def without_url_users(text: str) -> str:
+    """The text with what stands in its URLs before the host, a user and a password, taken out."""
+    return _URL_USER.sub("", text)
+
+
 def cleaned(value: Any) -> Any:
     """Any JSON without such fields and users."""
     if isinstance(value, Mapping):
         return without_secrets(value)
     if isinstance(value, str):
-        return _URL_USER.sub("", value)
+        return without_url_users(value)
     return [cleaned(each) for each in value] if isinstance(value, list) else value
 
 

@@ -33,6 +33,15 @@ class ReasonCode(StrEnum):
     MATERIAL_UNKNOWN = "material_unknown"
     """The type, where the file says it."""
     AMS_UNKNOWN = "ams_unknown"
+    """Which filaments are loaded where nobody knows, and the job asks for some of them."""
+    START_REFUSED = "start_refused"
+    """What a start of the file lacks, or holds that no start can."""
+    WAITING_FOR_ITS_TURN = "waiting_for_its_turn"
+    """Nothing: the job fits, and begins there when those before it have."""
+    NO_PRINTERS = "no_printers"
+    """Of the job, not of a printer: its organization has none."""
+    WANTED_PRINTER_GONE = "wanted_printer_gone"
+    """Of the job, not of a printer: the one that it waits for is no more."""
 
 
 _ORDER = {code: place for place, code in enumerate(ReasonCode)}

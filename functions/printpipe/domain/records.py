@@ -46,7 +46,10 @@ class Lease(Record):
 
 
 class Command(Record):
-    """`printer_commands/{commandId}`. `type` is canonical; `command_type` is the name it was asked by."""
+    """`printer_commands/{commandId}`. `type` is canonical; `command_type` is the name it was asked by.
+
+    `awaits_plate`: the queue ordered this start, which must not begin unless the printer's plate is clear by then.
+    """
 
     command_id: str
     organization_id: str
@@ -63,6 +66,7 @@ class Command(Record):
     file_id: str | None = None
     status: CommandStatus
     via_bus: bool
+    awaits_plate: bool = False
     lease: Lease | None = None
     message: str | None = None
     error_message: str | None = None
@@ -192,8 +196,8 @@ class Job(Record):
     """`print_jobs/{jobId}`. One that is `external` was begun by others: it is tracked, never dispatched.
 
     A job of several plates has that many runs, one after the other; `run` is the number of the last that was begun.
-    `turn` is its place in the queue, the first in front; None unless it waits for a printer to be chosen, as is
-    `deadline_at`, which is `wait_seconds` after it began to wait; only a job that was sent to the queue has those.
+    `turn` is its place in the queue, the first in front; None unless it waits for a printer to be chosen (`waits`), as
+    is `deadline_at`, which is `wait_seconds` after `waits_since`; only a job that was sent to the queue has those.
     `wanted_printer_id` is the one printer that its owner wants; `printer_id` is where the last run was sent.
     `patience_seconds` is how long its owner lets it wait, where that was said when it was ordered.
     `use_ams` False means the external spool; `wishes` replace what the file says of its filaments.
@@ -223,6 +227,8 @@ class Job(Record):
     late_result: Mapping[str, Any] | None = None
     product_name: str | None = None
     priority: Priority = Priority.NORMAL
+    waits: bool = False
+    waits_since: datetime | None = None
     turn: str | None = None
     wait_seconds: int | None = None
     patience_seconds: int | None = None
@@ -263,7 +269,10 @@ class StoredPicture(Record):
 
 
 class Event(Record):
-    """`printer_events/{eventId}`. `hms` is our reading of what the client sent in `error_data`."""
+    """`printer_events/{eventId}`. `hms` is our reading of what the client sent in `error_data`.
+
+    `command_id` is the start command that began the print which the event is about: a job can have several runs.
+    """
 
     event_id: str
     organization_id: str
@@ -273,6 +282,7 @@ class Event(Record):
     event_type: str
     event_status: str
     print_job_id: str | None = None
+    command_id: str | None = None
     error_data: Mapping[str, Any] | None = None
     hms: Mapping[str, Any] | None = None
     status_data: Mapping[str, Any] | None = None
@@ -317,10 +327,11 @@ class BuildVolume(Record):
 
 
 class Occupant(Record):
-    """A job that was given to a printer: when, and whose it is."""
+    """A job that was given to a printer: when, and whose it is. `command_id`: it is a start of no job of ours."""
 
     at: datetime
     by: str | None = None
+    command_id: str | None = None
 
 
 class Printer(Record):
@@ -343,6 +354,8 @@ class Printer(Record):
     num_ams_units: int | None = None
     supported_materials: tuple[str, ...] = ()
     build_volume: BuildVolume | None = None
+    location: str | None = None
+    notes: str | None = None
     active: bool
     plate_cleared: bool = True
     plate_cleared_at: datetime | None = None

@@ -41,6 +41,9 @@ SYSTEM = Caller("system")
 OPERATOR_NAME = "operator"
 """What the operator's own keys are called."""
 
+USER_PREFIX = "user:"
+"""With which the names of callers by token begin."""
+
 RESERVED_NAMES = frozenset({OPERATOR_NAME, SYSTEM.name, NOBODY.name})
 """Callers' names that no organization's key may bear."""
 

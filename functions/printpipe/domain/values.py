@@ -1,5 +1,6 @@
 """The kinds of text, time and data that callers send, with their bounds."""
 
+import ipaddress
 import json
 import re
 from datetime import UTC, datetime
@@ -20,9 +21,14 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from typing_extensions import TypeAliasType
 
+from printpipe.domain.printer_status import without_url_users
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NUMBER = re.compile(r"\s*[-+]?[0-9.]+\s*")
 _ID = re.compile(r"[A-Za-z0-9._~:@+=-]{1,128}")
 _ACCESS_CODE = re.compile(r"[!-~]{1,64}")
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = rf"({_LABEL}\.)*(?![0-9]+$){_LABEL}"
 _RESERVED_ID = re.compile(r"\.{1,2}|__.*__")
 _PAYLOAD_BYTES = 64 * 1024
 _PAYLOAD_DEPTH = 10
@@ -50,6 +56,18 @@ def _check_access_code(value: SecretStr) -> SecretStr:
     return value
 
 
+def _check_host_address(value: str) -> str:
+    if re.fullmatch(_HOST_NAME, value):
+        return value
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        address = None
+    if address is None or "%" in value:  # a zone is a name of one machine's own
+        raise ValueError("must be an IPv4 or IPv6 address, or a host name")
+    return value
+
+
 def _check_file_name(value: str) -> str:
     if "/" in value or "\\" in value or value in (".", ".."):
         raise ValueError("must be a bare file name")
@@ -57,8 +75,8 @@ def _check_file_name(value: str) -> str:
 
 
 def _clean_text(value: str) -> str:
-    """A client's message is worth more than the escape sequences that its printer put into it."""
-    return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\r\t" else " ", value)
+    """A client's message is worth more than the escape sequences and the camera's password that its printer put in."""
+    return without_url_users(_CONTROL.sub(lambda found: found[0] if found[0] in "\n\r\t" else " ", value))
 
 
 def _blank_is_none(value: object) -> object:
@@ -67,6 +85,12 @@ def _blank_is_none(value: object) -> object:
 
 def _integral(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _no_number(value: object) -> object:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        raise ValueError("must be a date and time, as 2025-11-12T10:30:00Z")
+    return value
 
 
 def _check_time(value: datetime) -> datetime:
@@ -118,6 +142,11 @@ _ID_SCHEMA = {
     "maxLength": 128,
     "pattern": r"^(?!\.{1,2}$)(?!__.*__$)[A-Za-z0-9._~:@+=-]+$",
 }
+_HOST_ADDRESSES: list[dict[str, Any]] = [
+    {"type": "string", "format": "ipv4"},
+    {"type": "string", "format": "ipv6"},
+    {"type": "string", "maxLength": 253, "pattern": f"^{_HOST_NAME}$", "description": "a host name"},
+]
 _ACCESS_CODE_SCHEMA = {
     "type": "string",
     "format": "password",
@@ -185,11 +214,29 @@ OptionalAccessCode = Annotated[
 ]
 """An access code that is sent empty where it is not to be changed."""
 
+HostAddress = Annotated[
+    str,
+    StringConstraints(max_length=253),
+    AfterValidator(_check_host_address),
+    WithJsonSchema({"anyOf": _HOST_ADDRESSES}),
+]
+"""A machine in its network: an IPv4 or IPv6 address, or a host name (RFC 1123), but none that ends in a number."""
+
+OptionalHostAddress = Annotated[
+    HostAddress | None,
+    BeforeValidator(_blank_is_none),
+    WithJsonSchema({"anyOf": [*_HOST_ADDRESSES, {"const": ""}, {"type": "null"}]}),
+]
+"""Such an address, sent empty where there is none."""
+
 EmailAddress = Annotated[str, StringConstraints(max_length=254, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 """An e-mail address, as far as its form shows."""
 
 Text = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_clean_text)]
-"""A message of a few lines at the most."""
+"""A message of a few lines at the most, kept and shown without the users and passwords of its URLs."""
+
+OptionalText = Annotated[Text | None, BeforeValidator(_blank_is_none)]
+"""Such a message, sent empty where there is none."""
 
 WithoutFraction = BeforeValidator(_integral)
 """Behind the limits of an integer: JSON makes no difference between 7 and 7.0."""
@@ -202,6 +249,9 @@ PlateIndex = Annotated[int, Field(ge=1, le=64), WithoutFraction]
 
 Moment = Annotated[datetime, AfterValidator(_check_time)]
 """A point in time, in UTC; one without a zone is read as UTC."""
+
+QueryMoment = Annotated[Moment, BeforeValidator(_no_number)]
+"""A point in time in a query, where a number could be meant as one."""
 
 StorableItem = TypeAliasType(
     "StorableItem", "bool | Annotated[float, Field(ge=-(2**63), lt=2**63)] | str | Storable | None"

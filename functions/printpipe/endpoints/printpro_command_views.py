@@ -2,37 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from printpipe.dialects import printpro
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.records import Command
+from printpipe.endpoints.printpro_words import Words
 
-_WORDS = {printpro.command_status(status): status for status in CommandStatus}
-
-
-def _check_words(text: str) -> str:
-    if wrong := [word for word in _words(text) if word not in _WORDS]:
-        raise ValueError(f"{', '.join(wrong)[:50]}: known are {', '.join(_WORDS)}")
-    return text
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",")] if text.strip() else []
-
-
-_ANY = "|".join(_WORDS)
-StatusWords = Annotated[
-    str,
-    AfterValidator(_check_words),
-    WithJsonSchema({"type": "string", "pattern": f"^({_ANY})(,({_ANY}))*$", "description": "one or more, by commas"}),
-]
-"""States that a list is to show."""
-
-
-def statuses(words: str | None) -> list[CommandStatus] | None:
-    """The states that were named; None where none was."""
-    return list(dict.fromkeys(_WORDS[word] for word in _words(words or ""))) or None
+_WORDS = Words({printpro.command_status(status): status for status in CommandStatus})
+Statuses = Annotated[list[CommandStatus] | None, BeforeValidator(_WORDS.read), WithJsonSchema(_WORDS.schema)]
+"""States that a list is to show; None for all."""
 
 
 class CommandView(printpro.Reply):
@@ -47,7 +26,7 @@ class CommandView(printpro.Reply):
     command_type: str = Field(description="the name by which it was asked for")
     type: str = Field(description="its canonical name")
     metadata: dict[str, Any]
-    status: str = Field(description=", ".join(_WORDS))
+    status: str = Field(description=", ".join(_WORDS.meanings))
     lane: str = Field(description="`priority` for what protects a machine, else `normal`")
     job_id: str | None
     message: str | None

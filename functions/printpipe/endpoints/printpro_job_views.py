@@ -1,19 +1,21 @@
 """How a print job looks in the dialect `printpro`, and how its states are named."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from printpipe.dialects import printpro
 from printpipe.dialects.printpro import JOB_STATUSES
 from printpipe.domain.lifecycles import JobStatus, Priority
+from printpipe.domain.reasons import ReasonCode
 from printpipe.domain.records import Job, Progress, Run
 from printpipe.endpoints import printpro_status
+from printpipe.endpoints.printpro_words import Words
+from printpipe.services import dispatch
 from printpipe.services.dispatch import Verdict
 from printpipe.services.orders import Shown
-
-_TURN = "waiting_for_its_turn"
-_NO_PRINTERS = "no_printers"
+from printpipe.services.queue import LONGEST_PATIENCE
 
 PriorityWord = Literal["low", "normal", "high", "urgent"]
 
@@ -34,36 +36,30 @@ StatusWord = Literal[
 """`error` is failed, `canceled` is cancelled."""
 
 
-def _check_words(text: str) -> str:
-    if wrong := [word for word in _words(text) if word not in JOB_STATUSES]:
-        raise ValueError(f"{', '.join(wrong)[:50]}: known are {', '.join(JOB_STATUSES)}")
-    return text
+_WORDS = Words(JOB_STATUSES)
+Statuses = Annotated[list[JobStatus] | None, BeforeValidator(_WORDS.read), WithJsonSchema(_WORDS.schema)]
+"""States that a list is to show; None for all."""
 
-
-def _words(text: str) -> list[str]:
-    return text.split(",") if text else []
-
-
-_ANY = "|".join(JOB_STATUSES)
-StatusWords = Annotated[
-    str,
-    AfterValidator(_check_words),
-    WithJsonSchema(
-        {"type": "string", "pattern": f"^(({_ANY})(,({_ANY}))*)?$", "description": "one or more, by commas"}
+DeadlineHours = Annotated[
+    float,
+    Field(
+        ge=1 / 60,
+        le=LONGEST_PATIENCE / timedelta(hours=1),
+        description="how long the job may wait before it goes back to a person: a minute to a week",
     ),
 ]
-"""States that a list is to show."""
+"""Hours."""
 
 
-def statuses(words: str | None) -> list[JobStatus] | None:
-    """The states that were named; None where none was."""
-    return list(dict.fromkeys(JOB_STATUSES[word] for word in _words(words or ""))) or None
+def patience(deadline_hours: float | None) -> timedelta | None:
+    """How long the job may wait, where that was said."""
+    return None if deadline_hours is None else timedelta(hours=deadline_hours)
 
 
 class SlotView(printpro.Part):
     """A filament in place of one of the file's."""
 
-    slot_number: int = Field(description="its number in the file, from 1")
+    slot_number: int = Field(description="that one's number in the file, from 1")
     filament_type: str | None
     filament_color: str | None
 
@@ -90,12 +86,15 @@ class RunView(printpro.Part):
     ended_at: printpro.Time | None
 
 
+_REASONS = f"`code` or `code: detail`; the codes are {', '.join(ReasonCode)}"
+
+
 class PrinterVerdict(printpro.Part):
     """A printer, and what keeps the job from it."""
 
     printer_id: str
     printer_name: str | None
-    reasons: list[str] = Field(description="`code` or `code: detail`")
+    reasons: list[str] = Field(description=_REASONS)
 
 
 class WaitingView(printpro.Part):
@@ -103,7 +102,7 @@ class WaitingView(printpro.Part):
 
     since: printpro.Time | None
     deadline_at: printpro.Time | None = Field(description="when it goes back to a person")
-    reasons: list[str] = Field(description="what holds whichever printer is looked at")
+    reasons: list[str] = Field(description="what keeps it from every printer")
     printers: list[PrinterVerdict]
 
 
@@ -236,12 +235,12 @@ def _waiting(found: Job, verdicts: list[Verdict]) -> WaitingView:
     return WaitingView(
         since=found.queued_at,
         deadline_at=found.deadline_at,
-        reasons=[] if verdicts else [_NO_PRINTERS],
+        reasons=[reason.text for reason in dispatch.hindrances(found, verdicts)],
         printers=[
             PrinterVerdict(
                 printer_id=each.printer.printer_id,
                 printer_name=each.printer.name,
-                reasons=[reason.text for reason in each.reasons] or [_TURN],
+                reasons=[reason.text for reason in each.reasons],
             )
             for each in verdicts
         ],

@@ -8,13 +8,28 @@ from printpipe.dialects import printpro
 from printpipe.dialects.exchange import Shape
 from printpipe.domain.errors import InvalidInput
 from printpipe.domain.records import BuildVolume
-from printpipe.domain.values import Name, OptionalAccessCode, OptionalId, OptionalName, WithoutFraction
+from printpipe.domain.values import (
+    Name,
+    OptionalAccessCode,
+    OptionalHostAddress,
+    OptionalId,
+    OptionalName,
+    OptionalText,
+    WithoutFraction,
+)
 from printpipe.services.fleet import Details
 
-_DESCRIPTION = ("brand", "model", "ip_address", "num_ams_units", "nozzle_diameter")
+_DESCRIPTION = ("brand", "model", "ip_address", "num_ams_units", "nozzle_diameter", "location", "notes")
 
 Size = Annotated[float, Field(ge=1, le=10_000)]
 """Millimetres."""
+
+
+def in_use(active: bool | None, is_active: bool | None) -> bool | None:
+    """What both names of one thing say. Raises `InvalidInput` where they say different things."""
+    if None not in (active, is_active) and active != is_active:
+        raise InvalidInput("is_active: differs from active", field="is_active")
+    return is_active if active is None else active
 
 
 class Volume(Shape):
@@ -32,14 +47,18 @@ class PrinterFields(printpro.Model):
 
     brand: OptionalName = None
     model: OptionalName = None
-    ip_address: OptionalId = None
+    ip_address: OptionalHostAddress = None
     access_code: OptionalAccessCode = Field(None, description="left out, empty or null: as it is")
     serial: OptionalId = None
     serial_number: OptionalId = None
-    num_ams_units: Annotated[int, Field(ge=0, le=16), WithoutFraction] | None = None
+    num_ams_units: Annotated[int, Field(ge=0, le=16), WithoutFraction] | None = Field(
+        None, description="for people; which job fits is told by what the printer reports as loaded"
+    )
     supported_materials: list[Name] | None = Field(None, max_length=50)
     nozzle_diameter: float | None = Field(None, ge=0.1, lt=10, description="mm")
     build_volume: Volume | None = None
+    location: OptionalName = Field(None, description="where it stands, in people's words")
+    notes: OptionalText = None
     recipient_id: OptionalId = Field(None, description="the site; needed where the organization has several")
 
     def details(self, **more: Any) -> Details:

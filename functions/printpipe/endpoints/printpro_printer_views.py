@@ -37,10 +37,12 @@ class PrinterView(printpro.Reply):
     serial: str | None
     ip_address: str | None
     access_code: str | None = Field(description="for the organization's admins alone")
-    num_ams_units: int | None
+    num_ams_units: int | None = Field(description="as somebody said; jobs go by what the printer reports as loaded")
     supported_materials: list[str] = Field(description="empty where nobody said")
     nozzle_diameter: float | None = Field(description="mm")
     build_volume: VolumeView | None
+    location: str | None
+    notes: str | None
     is_active: bool
     plate_cleared: bool = Field(description="whether nothing lies on its plate: no job is begun there before")
     status: Activity
@@ -69,15 +71,23 @@ def printer(shown: Shown) -> PrinterView:
         supported_materials=list(found.supported_materials),
         nozzle_diameter=found.nozzle_diameter,
         build_volume=VolumeView(**found.build_volume.model_dump()) if found.build_volume else None,
+        location=found.location,
+        notes=found.notes,
         is_active=found.active,
         plate_cleared=found.plate_cleared,
         status=shown.activity,
         current_status=shown.activity,
         live=_live(found),
-        current_job_ids=sorted(found.occupants, key=lambda job: (found.occupants[job].at, job)),
+        current_job_ids=_jobs(found),
         created_at=found.created_at,
         updated_at=found.updated_at or found.created_at,
     )
+
+
+def _jobs(found: Printer) -> list[str]:
+    """The jobs at the printer, the first in front; starts of no job occupy it too, and are not among them."""
+    given = sorted((each.at, job) for job, each in found.occupants.items() if each.command_id is None)
+    return [job for _, job in given]
 
 
 def _live(found: Printer) -> Live | None:

@@ -7,13 +7,14 @@ its name promises, is null here.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from printpipe.dialects import printpro
 from printpipe.domain.filaments import Loaded, loaded_of
 from printpipe.domain.printer_status import activity, meaning_of
+from printpipe.domain.values import WithoutFraction
 
 HOTTEST = 2000.0
 """°C, also below zero."""
@@ -24,6 +25,12 @@ FASTEST = 1000.0
 MOST_LAYERS = 10_000_000
 LONGEST_PRINT = 10 * 366 * 24 * 3600
 """Seconds."""
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+Speed = Annotated[float, Field(ge=0, le=FASTEST)]
+Temperature = Annotated[float, Field(ge=-HOTTEST, le=HOTTEST)]
+Layers = Annotated[int, Field(ge=0, le=MOST_LAYERS), WithoutFraction]
+Seconds = Annotated[int, Field(ge=0, le=LONGEST_PRINT), WithoutFraction]
 
 _LONGEST = 255
 _LONGEST_TEXT = 4096

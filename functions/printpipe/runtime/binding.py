@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import NoneType, UnionType
@@ -72,7 +72,7 @@ class Operation:
         assert self.body is not None
         if form is not None:
             return validate(form.fields, self.body, strict=False)
-        if not self.body_required and request.headers.get("content-length") in (None, "0"):
+        if not self.body_required and not request.has_body:
             return None
         return request.json(self.body)
 
@@ -87,9 +87,9 @@ class Operation:
         return Once(self.route, key or own, hashlib.sha256(asked.encode()).hexdigest())
 
 
-def organizations(given: Mapping[str, Any]) -> set[str]:
+def organizations(given: Iterable[Any]) -> set[str]:
     """The organizations that what was read names."""
-    named = [each.named_organization() for each in given.values() if isinstance(each, Shape)]
+    named = [each.named_organization() for each in given if isinstance(each, Shape)]
     return {each for each in named if each is not None}
 
 

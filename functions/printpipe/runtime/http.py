@@ -16,7 +16,17 @@ from flask import Response
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from printpipe.adapters.metered import billed
-from printpipe.dialects.exchange import LONGEST_MESSAGE, Answer, Form, Reply, Request, UploadedFile, shortened
+from printpipe.dialects.exchange import (
+    LONGEST_MESSAGE,
+    Answer,
+    Form,
+    NamesOrganization,
+    Reply,
+    Request,
+    UploadedFile,
+    shortened,
+    validate,
+)
 from printpipe.domain.errors import (
     DomainError,
     Forbidden,
@@ -111,7 +121,7 @@ def _answer(row: Row, pattern: re.Pattern[str], side: _Side, request: FlaskReque
             if side.face.auth == "jwt":
                 identity = running.tokens.verify(_token(dialect, exchanged))
                 given = operation.read(exchanged)
-                caller = running.members.caller(identity, _named(given), scope)
+                caller = running.members.caller(identity, _named(exchanged, operation, given), scope)
             else:
                 caller = _authorize(row, dialect, exchanged, running)
                 given = operation.read(exchanged)
@@ -138,9 +148,15 @@ def _token(dialect: Dialect, request: Request) -> str:
     return token
 
 
-def _named(given: Mapping[str, Any]) -> str | None:
-    """The organization that the caller says it acts for; it may say so twice."""
-    names = organizations(given)
+def _named(request: Request, operation: Operation, given: Mapping[str, Any]) -> str | None:
+    """The organization that the caller says it acts for, in the query or in the body; it may say so twice.
+
+    It counts wherever it stands: also in a body that the operation has no other use for.
+    """
+    asked = [validate(request.query, NamesOrganization, strict=False)]
+    if operation.body is None and request.media_type == "application/json" and request.has_body:
+        asked.append(request.json(NamesOrganization))
+    names = organizations([*given.values(), *asked])
     if len(names) > 1:
         raise Forbidden("organizationId: the query and the body name different organizations", field="organizationId")
     return next(iter(names), None)
@@ -187,11 +203,19 @@ def _exchange(row: Row, pattern: re.Pattern[str], request: FlaskRequest) -> Requ
     return Request(
         method=request.method,
         params=matched.groupdict(),
-        query=request.args.to_dict(),
+        query=_query(request),
         headers={name.lower(): value for name, value in request.headers.items()},
         read_body=body.read,
         read_form=body.form,
     )
+
+
+def _query(request: FlaskRequest) -> dict[str, str]:
+    """The query's parameters, of which none may contradict itself."""
+    for name, values in request.args.lists():
+        if len(set(values)) > 1:
+            raise InvalidInput(f"{shortened(name)}: is given more than once", field=shortened(name))
+    return request.args.to_dict()
 
 
 def _pattern(path: str) -> re.Pattern[str]:

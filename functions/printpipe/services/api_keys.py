@@ -18,7 +18,7 @@ from printpipe.domain.ports.documents import (
 )
 from printpipe.domain.records import ApiKey
 from printpipe.domain.scopes import CLIENT, GRANTABLE, expand
-from printpipe.domain.tenancy import RESERVED_NAMES
+from printpipe.domain.tenancy import RESERVED_NAMES, USER_PREFIX
 from printpipe.services import audit, organizations, paging, queries, receipts
 from printpipe.services.commit import commit_new
 from printpipe.services.context import Context
@@ -147,7 +147,8 @@ def _taken_slot(context: Context, site: Document, digest: str) -> Update:
 
 
 def _check_name(name: str) -> None:
-    if unicodedata.normalize("NFKC", name).strip().casefold() in RESERVED_NAMES:
+    read = unicodedata.normalize("NFKC", name).strip().casefold()
+    if read in RESERVED_NAMES or read.startswith(USER_PREFIX):
         raise InvalidInput(f"No key can be called {name[:64]!r}", field="name")
 
 

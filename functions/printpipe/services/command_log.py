@@ -1,14 +1,14 @@
 """Commands as the people of an organization see them: ordered for a printer, listed, carried out by them, deleted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from printpipe.domain.commands import Order, is_known_as, kind_of, parse_order
+from printpipe.domain.commands import Order, is_known_as, kinds_of, parse_order
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
 from printpipe.domain.ids import Once
-from printpipe.domain.lifecycles import JOBS, CommandStatus, JobStatus
+from printpipe.domain.lifecycles import JOBS, CommandStatus
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Document, PreconditionFailed, Update, Write
 from printpipe.domain.records import Command, Job, Printer, Site
@@ -49,11 +49,13 @@ class Wish:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which commands a list shows; None leaves a condition out."""
+    """Which commands a list shows, ordered from `since` to `until`; None leaves a condition out."""
 
     statuses: Sequence[CommandStatus] | None = None
     printer_id: str | None = None
     command_type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
     def admits(self, command: Command) -> bool:
         """Whether the list shows a command of these states and of this printer."""
@@ -89,7 +91,7 @@ def listed(context: Context, wanted: Wanted, part: Slice) -> Page[Command]:
     A printer's are those that name it by its id or its serial. Raises `InvalidInput` for a type that is none.
     """
     if wanted.command_type is not None:
-        kind_of(wanted.command_type)
+        kinds_of(wanted.command_type)
     names = _names(context, wanted.printer_id) if wanted.printer_id is not None else [None]
 
     def find(after: After | None, limit: int) -> list[Document]:
@@ -109,7 +111,7 @@ def pending(context: Context, printer_id: str | None, limit: int) -> list[Comman
     """
     if printer_id is not None:
         return _pending_at(context, Printer.of(printers.own(context, printer_id)), limit)
-    query = queries.recipients_of_organization(context.collections, _tenant(context), MOST_SITES, None)
+    query = queries.recipients_of_organization(context.collections, context.tenant, MOST_SITES, None)
     sites = [Site.of(each) for each in context.documents.query(query)]
     polled = [each.recipient_id for each in sites if each.client == "lan_client"]
     found = abreast.each(lambda site: polling.pending(context, site, None, limit), polled)
@@ -117,14 +119,28 @@ def pending(context: Context, printer_id: str | None, limit: int) -> list[Comman
 
 
 def claim(context: Context, command_id: str, holder: str, fence: int | None) -> Claimed:
-    """Hands a command of the organization's to one executor, as `execution.claim` does."""
+    """Hands a command of the organization's to one executor, as `execution.claim` does.
+
+    Raises `Conflict` too where our agent is its executor.
+    """
     command = Command.of(own(context, command_id))
+    if context.recipient(command.recipient_id).has_agent:
+        raise _of_our_agent(command)
     return execution.claim(context, command.recipient_id, command_id, holder, fence)
 
 
 def report(context: Context, command_id: str, result: Result) -> Command:
-    """Takes an executor's result, as `execution.report` does."""
+    """Takes an executor's result, as `execution.report` does.
+
+    What our agent carries out it alone ends, but for a command whose effect it cannot tell: a person who looked can.
+    Raises `Conflict` too for any other result of such a command.
+    """
     command = Command.of(own(context, command_id))
+    if context.recipient(command.recipient_id).has_agent and command.status != result.status:
+        if command.status != CommandStatus.UNKNOWN:
+            raise _of_our_agent(command)
+        lease = command.lease
+        result = replace(result, holder=lease.holder if lease else None, fence=lease.fence if lease else None)
     return execution.report(context, command.recipient_id, command_id, result)
 
 
@@ -159,11 +175,15 @@ def remove(context: Context, command_id: str) -> Command:
 def own(context: Context, command_id: str) -> Document:
     """A command of the organization's that was not deleted. Raises `NotFound`."""
     document = context.documents.get(commands.path(context, command_id))
-    if document is None or document.data["organizationId"] != _tenant(context):
+    if document is None or document.data["organizationId"] != context.tenant:
         raise NotFound("No such command", field="id")
     if document.data.get("deletedAt") is not None:
         raise NotFound("No such command", field="id")
     return document
+
+
+def _of_our_agent(command: Command) -> Conflict:
+    return Conflict("Our agent carries this out, and reports what becomes of it", detail=command.status.value)
 
 
 def _in_use(context: Context, printer_id: str, order: Order) -> Printer:
@@ -174,7 +194,7 @@ def _in_use(context: Context, printer_id: str, order: Order) -> Printer:
 
 
 def _repeated(context: Context, once: Once) -> Command | None:
-    document = repetition.find(context, commands.path(context, once.new_id(_tenant(context))), once)
+    document = repetition.find(context, commands.path(context, once.new_id(context.tenant)), once)
     return Command.of(document) if document else None
 
 
@@ -182,7 +202,7 @@ def _names(context: Context, printer_id: str) -> list[_Name | None]:
     """By what commands name a printer. One that is not the organization's has its id alone, and no commands here."""
     document = context.documents.get(printers.path(context, printer_id))
     names: list[_Name | None] = [("printerId", printer_id)]
-    if document is not None and document.data["organizationId"] == _tenant(context) and document.data.get("serial"):
+    if document is not None and document.data["organizationId"] == context.tenant and document.data.get("serial"):
         names.append(("printerSerial", document.data["serial"]))
     return names
 
@@ -192,7 +212,9 @@ def _found(
 ) -> list[Document]:
     statuses = None if wanted.statuses is None else [each.value for each in wanted.statuses]
     asked = [
-        queries.commands_of_organization(context.collections, _tenant(context), statuses, name, after, limit)
+        queries.commands_of_organization(
+            context.collections, context.tenant, statuses, name, wanted.since, wanted.until, after, limit
+        )
         for name in names
     ]
     found = {each.path: each for query in asked for each in context.documents.query(query)}
@@ -207,16 +229,15 @@ def _pending_at(context: Context, printer: Printer, limit: int) -> list[Command]
 
 
 def _job_step(context: Context, command: Command) -> jobs.Step:
-    if command.type != "start_print" or command.job_id is None:
+    if command.type != "start_print":
         return jobs.NO_STEP
-    if not command.via_bus:
+    if not command.via_bus and command.job_id is not None:
         document = context.documents.get(jobs.path(context, command.job_id))
         job = Job.of(document) if document else None
         if job is not None and JOBS[job.status] and job.command_id == command.command_id:
             raise Conflict("A client may have begun this print: cancel its job instead", detail=job.status.value)
         return jobs.NO_STEP
-    to, reason = JobStatus.CANCELLED, "its start was deleted"
-    return jobs.follow(context, command.recipient_id, command.job_id, to, reason=reason, by_start=command)
+    return polling.start_cancelled(context, command, "its start was deleted")
 
 
 def _audited(context: Context, command: Command) -> Write:
@@ -229,7 +250,3 @@ def _audited(context: Context, command: Command) -> Write:
         printer=command.printer_serial or command.printer_id or command.printer_ip_address,
         detail=command.type,
     )
-
-
-def _tenant(context: Context) -> str:
-    return str(context.caller.organization_id)

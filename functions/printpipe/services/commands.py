@@ -13,7 +13,7 @@ from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import Create, Document, DocumentExists, Query, Write
 from printpipe.domain.records import Command, Printer
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import audit, messages, printers, queries, repetition, starts
+from printpipe.services import audit, jobs, messages, printers, queries, repetition, starts
 from printpipe.services.commit import commit_new
 from printpipe.services.context import Context
 from printpipe.services.starts import Place, Startable
@@ -93,9 +93,9 @@ def draft(
     now = context.now()
     until = expires_at or now + order.type.lifetime
     if until <= now:
-        raise InvalidInput("The expiry lies in the past", field="expiresAt")
+        raise InvalidInput("expiresAt lies in the past", field="expiresAt")
     if until - now > MAX_LIFETIME:
-        raise InvalidInput("The expiry is more than 24 hours away", field="expiresAt")
+        raise InvalidInput("expiresAt is more than 24 hours away", field="expiresAt")
     return Command(
         command_id=once.new_id(recipient.organization_id),
         organization_id=recipient.organization_id,
@@ -155,17 +155,23 @@ def _queue(
     context: Context, recipient: Recipient, target: Target, order: Order, expires_at: datetime | None, once: Once
 ) -> Command:
     command = draft(context, recipient, _resolve(context, recipient, target), order, once, expires_at)
+    place: Place | None = None
     if isinstance(order.metadata, Start):
         if first := repeated(context, recipient, once):
             return first
         job = starts.find(context, recipient, order.metadata)
         if job is not None:
             return start(context, job, command, once)
+        place = _place(context, command)
     if isinstance(order.metadata, Download):
         command = command.model_copy(update={"file_id": _file_to_download(context, recipient, order.metadata)})
     _check_room(context, command)
+    beside = _beside(context, command, once)
+    if place is not None:
+        command = command.model_copy(update={"printer_id": place.printer.id})
+        beside.append(jobs.occupied_by_start(context, command, place.printer))
     try:
-        commit_new(context.documents, _creation(context, command), *_beside(context, command, once))
+        commit_new(context.documents, _creation(context, command), *beside)
     except DocumentExists:
         first = repeated(context, recipient, once)
         assert first is not None

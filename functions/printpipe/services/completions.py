@@ -101,7 +101,8 @@ def _end(context: Context, recipient: Recipient, told: Completion, once: Once, i
             [Create(jobs.path(context, job.job_id), job.data())], "job_external", {"printJobId": job.job_id}
         )
     else:
-        step = jobs.conclusion(context, document, told.end, told.reason, min(told.completed_at, context.now()))
+        at, source = min(told.completed_at, context.now()), jobs.Source(None, told.printer_serial)
+        step = jobs.conclusion(context, document, told.end, told.reason, at, source)
         job = Job.of(document)
         if step.writes:
             job = job.model_copy(update={"status": told.end})
@@ -144,7 +145,12 @@ def _at_printer(context: Context, recipient: Recipient, told: Completion) -> Doc
 
 
 def _may_mean(told: Completion, job: Job) -> bool:
-    """Whether a report may be about a job that is not known to have begun: not if its client names another print."""
+    """Whether a report may be about a job that is not known to have begun.
+
+    Not if that print began before the job's start was ordered, nor if its client names another print.
+    """
+    if job.runs and job.runs[-1].ordered_at > told.completed_at - timedelta(seconds=told.print_seconds or 0):
+        return False
     return told.job_id is None or told.product_name in (job.product_id, job.file_name)
 
 

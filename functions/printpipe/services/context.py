@@ -38,6 +38,13 @@ class Context:
         """The collections' names."""
         return self.policy.collections
 
+    @property
+    def tenant(self) -> str:
+        """The caller's organization. Raises `Forbidden` for a caller that has none."""
+        if self.caller.organization_id is None:
+            raise Forbidden("Only a member of an organization may do this")
+        return self.caller.organization_id
+
     def now(self) -> datetime:
         """The present, in UTC, to the millisecond: what is stored is what is shown."""
         moment = self.clock()

@@ -5,31 +5,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from printpipe.domain.commands import parse_order
-from printpipe.domain.errors import Conflict, RateLimited, Unavailable
+from printpipe.domain.colors import code_of
+from printpipe.domain.commands import Order, parse_order
+from printpipe.domain.errors import Conflict, InvalidInput, NotFound, RateLimited, Unavailable
 from printpipe.domain.filaments import EXTERNAL
 from printpipe.domain.fitting import Candidate, Fit, Needs, Waiting, fit, order
 from printpipe.domain.ids import NO_KEY
-from printpipe.domain.log import log
+from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import Document, DocumentChanged
-from printpipe.domain.reasons import Reason
+from printpipe.domain.reasons import Reason, ReasonCode
 from printpipe.domain.records import Job, Printer, StoredPrintFile
 from printpipe.services import commands, jobs, queries
 from printpipe.services.commands import Target
 from printpipe.services.context import Context
-from printpipe.services.starts import Place, Startable
+from printpipe.services.starts import Place, Startable, is_overdue
 
-_PAGE = 100
-"""Waiting jobs that are looked at together; the next ones only while a printer is still free."""
+_LOOKED_AT = 500
+"""Waiting jobs among which users take turns; the next ones are looked at only while a printer is still free."""
 
+_FILES_AT_ONCE = 50
 _FLEET_PAGE = 300
-_SWEPT = 1000
 _TRIES = 3
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What keeps a job from a printer; nothing where it only has to wait for its turn."""
+    """What keeps a job from a printer: that it has to wait for its turn, where it fits."""
 
     printer: Printer
     reasons: tuple[Reason, ...]
@@ -43,31 +44,48 @@ def serve(context: Context, organization_id: str) -> int:
     fleet = _Fleet(context, organization_id)
     begun, after = 0, None
     while fleet.free:
-        page = context.documents.query(queries.waiting_jobs(context.collections, organization_id, after, _PAGE))
+        page = context.documents.query(queries.waiting_jobs(context.collections, organization_id, after, _LOOKED_AT))
         for job, file in _in_turn(context, page, fleet.running):
             begun += fleet.place(job, file)
             if not fleet.free:
                 break
-        if len(page) < _PAGE:
+        if len(page) < _LOOKED_AT:
             break
         after = (page[-1].data["turn"], page[-1].id)
     return begun
 
 
+def serve_if_possible(context: Context, organization_id: str) -> None:
+    """Serves the queue beside something else, which stands though this should fail: it is done by the schedule then."""
+    try:
+        serve(context, organization_id)
+    except Exception:
+        log_failure("queue_not_served", organizationId=organization_id)
+
+
 def verdicts(context: Context, job: Job) -> list[Verdict]:
     """For each of the organization's printers, what keeps the waiting job from it."""
     file = _files(context, [job]).get(str(job.file_id))
-    needs = needed(job, file)
-    return [
-        Verdict(Printer.of(each), _reasons(fit(needs, _candidate(context, each))))
-        for each in _printers(context, job.organization_id)
-    ]
+    needs, found = needed(job, file), []
+    for document in _printers(context, job.organization_id, in_use=None):
+        outcome = fit(needs, _candidate(context, document))
+        reasons = _refusal(context, job, file, document, outcome) if isinstance(outcome, Fit) else outcome
+        found.append(Verdict(Printer.of(document), reasons))
+    return found
 
 
-def organizations_waiting(context: Context) -> list[str]:
-    """The organizations whose jobs wait, those in front first."""
-    found = context.documents.query(queries.waiting_jobs(context.collections, None, None, _SWEPT))
-    return list(dict.fromkeys(each.data["organizationId"] for each in found))
+def hindrances(job: Job, found: Sequence[Verdict]) -> tuple[Reason, ...]:
+    """What keeps the job from every printer."""
+    if job.wanted_printer_id and job.wanted_printer_id not in {each.printer.printer_id for each in found}:
+        return (Reason(ReasonCode.WANTED_PRINTER_GONE),)
+    return () if found else (Reason(ReasonCode.NO_PRINTERS),)
+
+
+def organizations_waiting(context: Context, after: str | None) -> Iterator[str]:
+    """The organizations whose jobs wait, by their ids, behind one; each costs a read."""
+    while found := context.documents.query(queries.next_waiting_organization(context.collections, after)):
+        after = str(found[0].data["organizationId"])
+        yield after
 
 
 def needed(job: Job, file: StoredPrintFile | None) -> Needs:
@@ -88,7 +106,7 @@ class _Fleet:
 
     def __init__(self, context: Context, organization_id: str) -> None:
         self._context = context
-        found = _printers(context, organization_id)
+        found = _printers(context, organization_id, in_use=True)
         self.free = {each.id: each for each in found if _is_free(_candidate(context, each))}
         self.running = Counter(occupant.by for each in found for occupant in Printer.of(each).occupants.values())
 
@@ -96,6 +114,8 @@ class _Fleet:
         """Begins the job's next run at the free printer that suits it best; whether there was one."""
         for _ in range(_TRIES):
             job = Job.of(document)
+            if is_overdue(job, self._context.now()):
+                return False
             needs = needed(job, file)
             chosen = self._choose(needs)
             if chosen is None or file is None:
@@ -105,6 +125,9 @@ class _Fleet:
                 _begin(self._context, document, file, printer, fitting)
             except (Conflict, Unavailable):
                 return False  # another dispatcher's, or cancelled
+            except (InvalidInput, NotFound) as error:
+                log("job_not_orderable", printJobId=job.job_id, printerId=printer.id, why=error.message)
+                return False
             except RateLimited:
                 del self.free[printer.id]
                 continue
@@ -144,30 +167,46 @@ def _begin(context: Context, document: Document, file: StoredPrintFile, where: D
     recipient = context.directory.recipient(printer.recipient_id)
     if recipient is None:
         raise Conflict("The printer's site is no more")
+    target = Target(printer.serial, printer.ip_address, printer.printer_id)
+    draft = commands.draft(context, recipient, target, _order(context, job, file, where, fitting), NO_KEY)
+    draft = draft.model_copy(update={"awaits_plate": True})
+    commands.start(context, Startable(job, document.version), draft, NO_KEY, Place(where, exactly=True))
+    log("job_dispatched", printJobId=job.job_id, printerId=printer.printer_id, printerSerial=printer.serial)
+
+
+def _order(context: Context, job: Job, file: StoredPrintFile, where: Document, fitting: Fit) -> Order:
+    """The start that the job's next run begins with. Raises `InvalidInput` where no start can say it."""
     note = {"printJobId": job.job_id, "productId": job.product_id}
     metadata: dict[str, Any] = {
         "fileName": file.file_name,
         "fileId": file.file_id,
         "useAms": fitting.use_ams,
         "amsMapping": list(fitting.ams_mapping),
-        "expectedFilaments": _expected(printer, fitting),
+        "expectedFilaments": _expected(_candidate(context, where), fitting),
         "unencryptedData": {name: value for name, value in note.items() if value is not None},
     }
     if file.kind == "3mf":
         metadata["plateIndex"] = plate_of(job, file)
-    begin = parse_order("start_print", metadata, ())
-    target = Target(printer.serial, printer.ip_address, printer.printer_id)
-    draft = commands.draft(context, recipient, target, begin, NO_KEY)
-    commands.start(context, Startable(job, document.version), draft, NO_KEY, Place(where, exactly=True))
-    log("job_dispatched", printJobId=job.job_id, printerId=printer.printer_id, printerSerial=printer.serial)
+    return parse_order("start_print", metadata, ())
 
 
-def _expected(printer: Printer, fitting: Fit) -> list[dict[str, Any]]:
-    """What the chosen trays hold, in the printer's own words: its agent looks again before it starts."""
+def _expected(candidate: Candidate, fitting: Fit) -> list[dict[str, Any]]:
+    """What the chosen trays hold, for the agent to look at again before it starts: it may be changed by then."""
     chosen = {*fitting.ams_mapping} if fitting.use_ams else {EXTERNAL}
-    told = printer.state.status.get("loadedFilaments") if printer.state else None
-    trays = [each for each in told or () if each.get("slot") in chosen and each.get("type")]
-    return [{name: tray.get(name) for name in ("slot", "type", "color")} for tray in trays]
+    trays = [each for each in candidate.loaded or () if each.slot in chosen and each.type]
+    return [{"slot": each.slot, "type": each.type, "color": code_of(each.color)} for each in trays]
+
+
+def _refusal(
+    context: Context, job: Job, file: StoredPrintFile | None, where: Document, fitting: Fit
+) -> tuple[Reason, ...]:
+    """Why the start would be refused of a job that fits; else that it has to wait for its turn."""
+    assert file is not None
+    try:
+        _order(context, job, file, where, fitting)
+    except InvalidInput as error:
+        return (Reason(ReasonCode.START_REFUSED, error.message),)
+    return (Reason(ReasonCode.WAITING_FOR_ITS_TURN),)
 
 
 def _is_free(candidate: Candidate) -> bool:
@@ -181,28 +220,31 @@ def _in_turn(
     """The page's jobs in the order in which they are to be begun, each with its file."""
     by_id = {each.id: Job.of(each) for each in page}
     documents = {each.id: each for each in page}
-    files = _files(context, by_id.values())
     waiting = [
         Waiting(job.job_id, job.priority, job.ordered_by, job.queued_at or job.created_at) for job in by_id.values()
     ]
-    for each in order(waiting, running):
-        yield documents[each.job_id], files.get(str(by_id[each.job_id].file_id))
+    ordered = [each.job_id for each in order(waiting, running)]
+    for begin in range(0, len(ordered), _FILES_AT_ONCE):
+        some = ordered[begin : begin + _FILES_AT_ONCE]
+        files = _files(context, [by_id[job_id] for job_id in some])
+        for job_id in some:
+            yield documents[job_id], files.get(str(by_id[job_id].file_id))
 
 
-def _files(context: Context, found: Any) -> dict[str, StoredPrintFile]:
+def _files(context: Context, found: Sequence[Job]) -> dict[str, StoredPrintFile]:
     paths = {jobs.file_path(context, job.file_id) for job in found if job.file_id}
     stored = context.documents.get_many(sorted(paths)) if paths else {}
     return {each.id: StoredPrintFile.of(each) for each in stored.values()}
 
 
-def _printers(context: Context, organization_id: str) -> list[Document]:
-    """The organization's printers that are in use."""
+def _printers(context: Context, organization_id: str, in_use: bool | None) -> list[Document]:
+    """The organization's printers: those in use, or all."""
     found: list[Document] = []
     after = None
     while True:
-        query = queries.active_printers_of_organization(context.collections, organization_id, after, _FLEET_PAGE)
+        query = queries.printers_of_organization(context.collections, organization_id, in_use, _FLEET_PAGE, after)
         page = context.documents.query(query)
-        found += [each for each in page if each.data.get("deletedAt") is None]
+        found += page
         if len(page) < _FLEET_PAGE:
             return found
         after = (page[-1].data["createdAt"], page[-1].id)
@@ -212,7 +254,3 @@ def _candidate(context: Context, document: Document) -> Candidate:
     printer = Printer.of(document)
     recipient = context.directory.recipient(printer.recipient_id)
     return Candidate.of(printer, context.now(), has_agent=recipient is not None and recipient.has_agent)
-
-
-def _reasons(outcome: Fit | tuple[Reason, ...]) -> tuple[Reason, ...]:
-    return () if isinstance(outcome, Fit) else outcome

@@ -37,7 +37,10 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Happening:
-    """An event as a client reports it; `client_id` makes its repetition harmless, where the client gives one."""
+    """An event as a client reports it; `client_id` makes its repetition harmless, where the client gives one.
+
+    `command_id` is the start command that began the print which the event is about, where the client tells it.
+    """
 
     recipient_id: str
     client_id: str | None
@@ -51,6 +54,7 @@ class Happening:
     message: str | None
     occurred_at: datetime | None
     image: Picture | None = None
+    command_id: str | None = None
 
 
 def report(context: Context, seen: Happening, once: Once) -> tuple[Event, bool]:
@@ -102,6 +106,7 @@ def draft(context: Context, recipient: Recipient, identity: str, seen: Happening
         event_type=seen.event_type,
         event_status=seen.event_status,
         print_job_id=seen.print_job_id,
+        command_id=seen.command_id,
         error_data=cleaned(seen.error_data),
         hms=entry.data() if entry else None,
         status_data=cleaned(seen.status_data),
@@ -196,4 +201,13 @@ def _job_step(context: Context, event: Event) -> jobs.Step:
     data = event.error_data or {}
     reason = event.message or data.get("reason") or data.get("description")
     reason = reason if isinstance(reason, str) else None
-    return jobs.follow(context, event.recipient_id, event.print_job_id, to, reason=reason, seen_at=event.occurred_at)
+    source = jobs.Source(event.command_id, event.printer_serial)
+    return jobs.follow(
+        context,
+        event.recipient_id,
+        event.print_job_id,
+        to,
+        reason=reason,
+        seen_at=min(event.occurred_at, event.created_at),
+        source=source,
+    )

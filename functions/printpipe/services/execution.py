@@ -1,9 +1,9 @@
 """Printer commands as their executors see them: claim one, renew the lease, report the result."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from printpipe.domain.commands import LANES
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
@@ -59,7 +59,8 @@ def claim(context: Context, recipient_id: str, command_id: str, holder: str, fen
     `fence` is the number of the lease that the executor holds already. The answer's `acknowledged_at` is now: an
     executor may set its clock by it. Raises `NotFound`, or `Conflict` whose detail says why the command is not to be
     executed: `claimed` by another, or the state it ended in. A start whose job has ended is cancelled instead of being
-    handed out, and so is a stop by which a LAN client would reach another job.
+    handed out, and so is a stop by which a LAN client would reach another job; one that the queue ordered expires where
+    the plate was used since, so that its job waits again.
     """
     recipient = context.recipient(recipient_id)
     for _ in range(_TRIES):
@@ -68,8 +69,10 @@ def claim(context: Context, recipient_id: str, command_id: str, holder: str, fen
         lease = _next_lease(context, command, holder, fence)
         fresh = command.status == CommandStatus.PENDING
         moot = _moot(context, recipient, command) if fresh else None
+        plate = _Plate.under(context, command) if fresh and not moot else _Plate()
         end = CommandStatus.CANCELLED if moot else CommandStatus.EXPIRED
-        if lease is None or moot:
+        refusal = moot or plate.refusal or ("The command has expired" if lease is None else None)
+        if lease is None or refusal:
             ended = command.model_copy(update={"status": end})
             changes: Mapping[str, Any] = {"status": end.value, "completedAt": context.now()}
             step = _job_step(context, ended)
@@ -81,13 +84,14 @@ def claim(context: Context, recipient_id: str, command_id: str, holder: str, fen
             }
             step = _job_claimed(context, command, holder) if fresh else jobs.NO_STEP
         try:
-            context.documents.commit(Update(document.path, changes, document.version), *step.writes)
+            beside = [] if refusal else plate.unchanged
+            context.documents.commit(Update(document.path, changes, document.version), *step.writes, *beside)
         except DocumentChanged:
             continue
         step.note()
-        if lease is None or moot:
-            log(f"command_{end}", commandId=command_id, printJobId=command.job_id)
-            raise Conflict(moot or "The command has expired", detail=end.value)
+        if lease is None or refusal:
+            log(f"command_{end}", commandId=command_id, printJobId=command.job_id, why=refusal)
+            raise Conflict(str(refusal), detail=end.value)
         log("command_claimed", commandId=command_id, holder=holder, fence=lease.fence, printJobId=command.job_id)
         taken = command.model_copy(
             update={"status": CommandStatus.PROCESSING, "lease": lease, "acknowledged_at": context.now()}
@@ -233,6 +237,24 @@ def _next_lease(context: Context, command: Command, holder: str, fence: int | No
     return Lease(holder=holder, until=until, fence=1)
 
 
+@dataclass(frozen=True)
+class _Plate:
+    """The plate under a start that the queue ordered: what is in the way, and the write that finds it as it was."""
+
+    refusal: str | None = None
+    unchanged: Sequence[Update] = ()
+
+    @classmethod
+    def under(cls, context: Context, command: Command) -> Self:
+        """As it is now; nothing of a command that does not ask for it."""
+        if not command.awaits_plate or command.printer_id is None:
+            return cls()
+        printer = context.documents.get(printers.path(context, command.printer_id))
+        if printer is None or not printer.data.get("plateCleared", True):
+            return cls("Something lies on the plate by now")
+        return cls(None, [Update(printer.path, {"plateCleared": True}, printer.version)])
+
+
 def _moot(context: Context, recipient: Recipient, command: Command) -> str | None:
     """Why a pending command is not to be carried out any more, if so."""
     if not recipient.has_agent and polling.moot_stops(context, recipient, [command]):
@@ -254,6 +276,8 @@ def _job_step(context: Context, command: Command) -> jobs.Step:
     """What a command's end means for its job: one that was not begun fails with its start, a stop ends a job."""
     if command.type == "stop" and command.status == CommandStatus.COMPLETED:
         return jobs.stopped(context, command)
+    if command.type == "start_print" and command.job_id is None:
+        return jobs.start_over(context, command)
     if not _is_start(command):
         return jobs.NO_STEP
     to, unless, reason = JobStatus.FAILED, jobs.AT_WORK, command.error_message or command.message

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from printpipe.domain import fetch_tokens
-from printpipe.domain.errors import Gone, NotFound, Unavailable
+from printpipe.domain.errors import Conflict, Gone, NotFound, Unavailable
 from printpipe.domain.fetch_tokens import FetchToken
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.log import log, log_failure
@@ -53,7 +53,7 @@ class Fetched:
 
 
 def fetch(context: Context, token: str, *, metadata_only: bool) -> Fetched:
-    """Uses a token up and gives the file out. A held job counts as taken by whoever fetched its file.
+    """Uses a token up and gives the file out. A job of it that nobody began counts as taken by whoever fetched it.
 
     Raises `NotFound` for a forged token, `Gone` for one that was used or has expired.
     """
@@ -81,14 +81,14 @@ def ticket(context: Context, file_id: str) -> FileTicket | None:
     return _ticket(context, StoredPrintFile.of(document), takes_job=False) if document else None
 
 
-def renew(context: Context, file_id: str) -> FileTicket | None:
+def renew(context: Context, file_id: str, *, takes_job: bool = True) -> FileTicket | None:
     """The file with a token that nobody has had yet; every earlier one is used up. None where the file is gone."""
     for _ in range(_TRIES):
         document = context.documents.get(path(context, file_id))
         if document is None:
             return None
         file = StoredPrintFile.of(document)
-        fresh = _ticket(context, file.model_copy(update={"generation": file.generation + 1}))
+        fresh = _ticket(context, file.model_copy(update={"generation": file.generation + 1}), takes_job=takes_job)
         changes = {
             "generation": fresh.file.generation,
             "fetchToken": fetch_tokens.digest(fresh.token),
@@ -183,7 +183,7 @@ def _current(context: Context, claim: FetchToken) -> Document:
 def _consume(context: Context, document: Document, claim: FetchToken, *, takes_job: bool) -> None:
     for _ in range(_TRIES):
         used = {"generation": claim.generation + 1, "fetchTokenConsumed": True}
-        taken, writes = _take_job(context, claim.file_id) if takes_job else ({}, [])
+        taken, writes = _take_job(context, document) if takes_job else ({}, [])
         try:
             context.documents.commit(Update(document.path, {**used, **taken}, document.version), *writes)
         except (DocumentChanged, DocumentExists):
@@ -193,15 +193,22 @@ def _consume(context: Context, document: Document, claim: FetchToken, *, takes_j
     raise Unavailable("The file is being changed by others", retry_after=1)
 
 
-def _take_job(context: Context, file_id: str) -> tuple[dict[str, Any], list[Write]]:
-    """A held job counts as claimed by whoever fetches its file: what that changes of the file, and the other writes."""
-    job = context.documents.get(jobs.path(context, file_id))
-    if job is None or job.data["status"] != JobStatus.HELD.value:
-        return {}, []
-    _, proof, updates = starts.claim_writes(context, job, _FETCHER)
-    here = path(context, file_id)
-    of_file = {name: value for each in updates if each.path == here for name, value in each.fields.items()}
-    return of_file, [proof, *(each for each in updates if each.path != here)]
+def _take_job(context: Context, document: Document) -> tuple[dict[str, Any], list[Write]]:
+    """A job that is held or waits counts as claimed by whoever fetches its file: its newest one, else its first.
+
+    What that changes of the file, and the other writes; nothing where neither is to be had.
+    """
+    ids = (StoredPrintFile.of(document).newest_job_id, document.id)
+    paths = list(dict.fromkeys(jobs.path(context, each) for each in ids if each))
+    found = context.documents.get_many(paths)
+    for job in (found[each] for each in paths if each in found):
+        try:
+            _, proof, updates = starts.claim_writes(context, job, _FETCHER)
+        except Conflict:
+            continue
+        of_file = {name: value for each in updates if each.path == document.path for name, value in each.fields.items()}
+        return of_file, [proof, *(each for each in updates if each.path != document.path)]
+    return {}, []
 
 
 def _unseal_attached(context: Context, file: StoredPrintFile) -> str | None:

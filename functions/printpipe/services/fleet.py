@@ -1,6 +1,6 @@
 """An organization's printers, as its people keep them: entered, listed, changed and removed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,16 +17,13 @@ from printpipe.domain.tenancy import Recipient
 from printpipe.services import access_codes, audit, dispatch, paging, printers, queries, receipts, recipients
 from printpipe.services.commit import commit_new
 from printpipe.services.context import Context
-from printpipe.services.paging import Page, Slice
+from printpipe.services.paging import After, Page, Slice
 from printpipe.services.printers import Found
 
 SHOWS_CODES = "access_codes.read"
 """The scope that a caller needs to see access codes."""
 
 _TRIES = 10
-_MOST_LOOKED_AT = 1000
-"""Printers among which one call looks for those that a filter lets through."""
-
 _STAMPS = frozenset({"updated_at", "plate_cleared_at"})
 _NOBODY = Found(None, None)
 _MATTERS_TO_JOBS = frozenset(
@@ -47,10 +44,11 @@ class Details:
 class Wanted:
     """Which printers a list shows; None leaves a condition out."""
 
-    activity: Activity | None = None
+    activities: Sequence[Activity] | None = None
     brand: str | None = None
     model: str | None = None
     active: bool | None = None
+    recipient_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def create(context: Context, details: Details, once: Once) -> Shown:
     It is known by its serial, or, where none is given, by its address. Raises `Conflict` where a printer in use has the
     serial, or one of another site; `InvalidInput` where it must be said at which site it stands.
     """
-    tenant = _tenant(context)
+    tenant = context.tenant
     for _ in range(_TRIES):
         if repeated := receipts.find(context, tenant, once):
             return _repeated(context, repeated.created)
@@ -84,25 +82,20 @@ def listed(context: Context, wanted: Wanted, part: Slice) -> Page[Shown]:
 
     What a printer does and is called is not looked up but looked at: a page may end before it is full.
     """
-    tenant, after = _tenant(context), part.after
-    found: list[Printer] = []
-    looked_at = 0
-    while True:
-        size = part.limit
-        query = queries.printers_of_organization(context.collections, tenant, wanted.active, size + 1, after)
-        documents = context.documents.query(query)
-        for place, document in enumerate(documents[:size]):
-            printer = Printer.of(document)
-            if _is_wanted(context, printer, wanted):
-                found.append(printer)
-            looked_at += 1
-            if len(found) == part.limit or looked_at == _MOST_LOOKED_AT:
-                more = place + 1 < len(documents)
-                return Page(_shown(context, found), paging.cursor_behind(document) if more else None)
-        if len(documents) <= size:
-            return Page(_shown(context, found), None)
-        last = documents[size - 1]
-        after = (last.data["createdAt"], last.id)
+
+    def find(after: After | None, limit: int) -> list[Document]:
+        return context.documents.query(
+            queries.printers_of_organization(
+                context.collections, context.tenant, wanted.active, limit, after, wanted.recipient_id
+            )
+        )
+
+    def parse(document: Document) -> Printer | None:
+        printer = Printer.of(document)
+        return printer if _is_wanted(context, printer, wanted) else None
+
+    page = paging.sift(find, part, parse)
+    return Page(_shown(context, page.items), page.next_cursor)
 
 
 def get(context: Context, printer_id: str) -> Shown:
@@ -114,7 +107,7 @@ def change(context: Context, printer_id: str, details: Details) -> Shown:
     """Changes what is given of a printer, and serves the queue where a waiting job may fit it now.
 
     That its plate is clear is noted whenever it is said. Raises `NotFound`; `Conflict` for a serial that another
-    printer has, and for another serial or site while a job is at the printer.
+    printer has, and for another serial or site while the printer is occupied.
     """
     for _ in range(_TRIES):
         document = printers.own(context, printer_id)
@@ -131,7 +124,7 @@ def change(context: Context, printer_id: str, details: Details) -> Shown:
         except PreconditionFailed:
             continue
         if "plate_cleared_at" in changes or _MATTERS_TO_JOBS & changes.keys():
-            _serve(context, after)
+            dispatch.serve_if_possible(context, after.organization_id)
             after = Printer.of(printers.own(context, printer_id))
         return _shown(context, [after])[0]
     raise Unavailable("The printer is being changed by others", retry_after=1)
@@ -140,13 +133,13 @@ def change(context: Context, printer_id: str, details: Details) -> Shown:
 def remove(context: Context, printer_id: str) -> Printer:
     """Takes a printer out of the organization: its serial is free again, and its access code is no more.
 
-    Raises `NotFound`, and `Conflict` while a job is at it.
+    Raises `NotFound`, and `Conflict` while it is occupied.
     """
     for _ in range(_TRIES):
         document = printers.own(context, printer_id)
         printer = Printer.of(document)
         if printer.occupants:
-            raise Conflict(f"A job is at this printer: {_names(printer.occupants)}", field="printer_id")
+            raise _occupied(printer, "printer_id")
         now = context.now()
         changes = {"active": False, "deleted_at": now, "updated_at": now}
         after = printer.model_copy(update=changes)
@@ -180,7 +173,7 @@ def _entered(context: Context, tenant: str, details: Details, once: Once) -> Pri
         before = Printer.of(standing)
         changes = {name: value for name, value in details.fields.items() if value is not None}
         changes |= {"active": True, "recipient_id": recipient.id, "updated_at": context.now()}
-        changes["plate_cleared"] = plates.is_empty_at_registration(before.state)
+        changes["plate_cleared"] = plates.is_empty_at_registration(before)
         printer = before.model_copy(update=changes)
         writes = [Update(standing.path, printer.fields(changes), standing.version)]
     if details.access_code is not None:
@@ -224,7 +217,7 @@ def _changed(
     writes: list[Write] = [Update(document.path, after.fields(changes), document.version)]
     moved = [name for name in ("serial", "recipient_id") if name in changes]
     if moved and before.occupants:
-        raise Conflict(f"A job is at this printer: {_names(before.occupants)}", field=moved[0])
+        raise _occupied(before, moved[0])
     if "recipient_id" in moved:
         recipients.chosen(context, after.recipient_id)
     if after.serial is not None and "serial" in moved:
@@ -246,15 +239,7 @@ def _unnamed(context: Context, printer: Printer) -> list[Write]:
     return [Delete(alias.path, alias.version)] if alias else []
 
 
-def _serve(context: Context, printer: Printer) -> None:
-    """Serves the queue; what that lacks is done by its schedule, and no reason to refuse what has been written."""
-    try:
-        dispatch.serve(context, printer.organization_id)
-    except Unavailable:
-        log("queue_not_served", printerId=printer.printer_id)
-
-
-def _shown(context: Context, found: list[Printer]) -> list[Shown]:
+def _shown(context: Context, found: Sequence[Printer]) -> list[Shown]:
     codes: Mapping[str, str | None] = {}
     if context.caller.may(SHOWS_CODES):
         codes = access_codes.read_all(context, found)
@@ -263,7 +248,7 @@ def _shown(context: Context, found: list[Printer]) -> list[Shown]:
 
 
 def _is_wanted(context: Context, printer: Printer, wanted: Wanted) -> bool:
-    if wanted.activity is not None and activity_now(printer.state, context.now()) != wanted.activity:
+    if wanted.activities is not None and activity_now(printer.state, context.now()) not in wanted.activities:
         return False
     if wanted.brand is not None and (printer.brand or "").casefold() != wanted.brand.casefold():
         return False
@@ -290,11 +275,6 @@ def _audited(context: Context, action: str, printer: Printer, detail: str | None
     )
 
 
-def _names(occupants: Mapping[str, Any]) -> str:
-    return ", ".join(sorted(occupants))
-
-
-def _tenant(context: Context) -> str:
-    tenant = context.caller.organization_id
-    assert tenant is not None
-    return tenant
+def _occupied(printer: Printer, field: str) -> Conflict:
+    names = [f"{'command' if each.command_id else 'job'} {name}" for name, each in sorted(printer.occupants.items())]
+    return Conflict(f"What was begun at this printer has not ended: {', '.join(names)}", field=field)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from printpipe.domain.log import log
-from printpipe.domain.ports.documents import Delete, Put
-from printpipe.domain.records import Bookmark
-from printpipe.services import queries
+from printpipe.domain.ports.documents import Delete
+from printpipe.services import bookmarks, queries
 from printpipe.services.abreast import each
 from printpipe.services.context import Context
 
@@ -35,14 +34,10 @@ def prune(context: Context) -> Pruned:
     A run goes on behind the printer that the last one finished, and ends after `MOST_DELETES` or `LONGEST`. Several
     runs at once do together what one would.
     """
-    path = f"{context.collections.bookmarks}/{_BOOKMARK}"
-    document = context.documents.get(path)
-    began_after = Bookmark.of(document).after if document else None
+    began_after = bookmarks.read(context, _BOOKMARK)
     run = _Run(context, began_after)
     complete = run.go()
-    after = None if complete else run.after
-    if after != began_after:
-        context.documents.commit(Put(path, Bookmark(after=after, updated_at=context.now()).data()))
+    bookmarks.move(context, _BOOKMARK, began_after, None if complete else run.after)
     log("history_pruned", printers=run.printers, deleted=run.deleted, complete=complete)
     return Pruned(run.printers, run.deleted, complete)
 

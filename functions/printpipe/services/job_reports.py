@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from printpipe.domain.errors import Conflict, Unavailable
+from printpipe.domain.fitting import activity_now
 from printpipe.domain.ids import NO_KEY
-from printpipe.domain.lifecycles import JOBS, JobStatus
+from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Document, DocumentChanged, Update, Write
-from printpipe.domain.records import Job, Progress
-from printpipe.services import audit, cancellation, jobs
+from printpipe.domain.records import Job, Printer, Progress
+from printpipe.services import audit, cancellation, jobs, printers
 from printpipe.services.context import Context
 
 _TRIES = 5
@@ -20,19 +21,19 @@ _IN_DOUBT = frozenset({JobStatus.CLAIMED, JobStatus.UNKNOWN})
 
 @dataclass(frozen=True)
 class Told:
-    """A state, with the numbers that were told beside it; None where nothing was."""
+    """A state, with the numbers that were told beside it; without a state it stays as it is."""
 
-    status: JobStatus
+    status: JobStatus | None
     progress: Mapping[str, Any]
     reason: str | None = None
 
 
 def report(context: Context, job_id: str, told: Told) -> Job:
-    """Takes a job to the state that somebody tells of. The same state again changes its progress alone.
+    """Takes a job to the state that somebody tells of. The same state again, or none, changes its progress alone.
 
     Of a print that our agent began, a person's word counts where the agent's does not come: its end, once it was
-    claimed or its state is unknown. Raises `NotFound`, and `Conflict` for a step that the job cannot take; another end
-    than the one that stands is kept as its `lateResult`.
+    claimed or its state is unknown, or while its printer is silent. Raises `NotFound`, and `Conflict` for a step that
+    the job cannot take; another end than the one that stands is kept as its `lateResult`.
     """
     for _ in range(_TRIES):
         document = jobs.own(context, job_id)
@@ -53,11 +54,11 @@ def report(context: Context, job_id: str, told: Told) -> Job:
 
 def _step(context: Context, document: Document, told: Told) -> jobs.Step:
     job = Job.of(document)
-    if job.status == told.status:
+    if told.status in (None, job.status):
         return jobs.NO_STEP
     if told.status in _WAITING:
         raise Conflict("A job is not put back by a report; cancel it, or send it", field="status")
-    if JOBS[job.status] and _is_agents(context, job) and (JOBS[told.status] or job.status not in _IN_DOUBT):
+    if JOBS[job.status] and _is_agents(context, job) and (JOBS[told.status] or not _is_in_doubt(context, job)):
         raise Conflict(f"The job is {job.status}: only the agent at its printer tells of it", field="status")
     if not JOBS[told.status]:
         return jobs.conclusion(context, document, told.status, told.reason)
@@ -75,6 +76,22 @@ def _is_agents(context: Context, job: Job) -> bool:
     return recipient is not None and recipient.has_agent
 
 
+def _is_in_doubt(context: Context, job: Job) -> bool:
+    """Whether nobody may ever tell how the job ended: its agent, or its printer, is not heard."""
+    return job.status in _IN_DOUBT or (job.status in AT_THE_PRINTER and _is_silent(context, job))
+
+
+def _is_silent(context: Context, job: Job) -> bool:
+    """Whether the job's printer is offline, or is not known at all."""
+    if job.printer_id is not None:
+        document = context.documents.get(printers.path(context, job.printer_id))
+    elif job.printer_serial is not None:
+        document = printers.find(context, job.organization_id, [job.printer_serial])[job.printer_serial].printer
+    else:
+        document = None
+    return activity_now(Printer.of(document).state if document else None, context.now()) == "offline"
+
+
 def _writes(context: Context, document: Document, step: jobs.Step, told: Told) -> list[Write]:
     job = Job.of(document)
     stands = step.status or job.status
@@ -89,7 +106,7 @@ def _writes(context: Context, document: Document, step: jobs.Step, told: Told) -
     first, *others = step.writes
     assert isinstance(first, Update)
     writes = [replace(first, fields={**first.fields, **fields}), *others]
-    if not JOBS[told.status]:
+    if told.status is not None and not JOBS[told.status]:
         said = f"{told.status}: {told.reason}" if told.reason else told.status.value
         writes.append(
             audit.entry(

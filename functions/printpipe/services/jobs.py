@@ -56,12 +56,14 @@ def own(context: Context, job_id: str) -> Document:
 
 
 def is_over(context: Context, start: Command) -> bool:
-    """Whether a start must not be carried out any more: its job has ended, or has gone on to another start."""
+    """Whether a start must not be carried out any more: its job has ended or is to, or has gone on to another start."""
     document = context.documents.get(path(context, str(start.job_id)))
-    if document is None:
-        return False
-    job = Job.of(document)
-    return not JOBS[job.status] or job.command_id != start.command_id
+    return document is not None and has_left(Job.of(document), start)
+
+
+def has_left(job: Job, start: Command) -> bool:
+    """Whether a start of the job must not be carried out any more."""
+    return not JOBS[job.status] or job.command_id != start.command_id or job.cancel_requested_at is not None
 
 
 def out_of_reach(context: Context, recipient: Recipient, stops: Mapping[str, str | None]) -> frozenset[str]:
@@ -76,11 +78,17 @@ def out_of_reach(context: Context, recipient: Recipient, stops: Mapping[str, str
         job.job_id
         for job in own
         if job.status in (JobStatus.COMPLETED, JobStatus.CANCELLED)
-        or (job.status in _DOUBTFUL and _another_is_there(context, job, stops[job.job_id] or job.printer_serial))
+        or (_may_be_elsewhere(job, stops[job.job_id]) and _another_is_there(context, job, stops[job.job_id]))
     )
 
 
-def _another_is_there(context: Context, job: Job, serial: str | None) -> bool:
+def _may_be_elsewhere(job: Job, serial: str | None) -> bool:
+    """Whether the job is not known to be at the printer of that serial, if one is said: it may have gone on."""
+    return job.status in _DOUBTFUL or (None not in (serial, job.printer_serial) and serial != job.printer_serial)
+
+
+def _another_is_there(context: Context, job: Job, stop_at: str | None) -> bool:
+    serial = stop_at or job.printer_serial
     if serial is None:
         return False
     there = [status.value for status in AT_THE_PRINTER]
@@ -105,30 +113,41 @@ def new(context: Context, file: StoredPrintFile) -> Job:
     )
 
 
-def queued(job: Job, since: datetime) -> dict[str, Any]:
+def queued(job: Job, since: datetime, *, again: bool = False) -> dict[str, Any]:
     """The fields of a job's record that change as it begins to wait for a printer to be chosen: it has none yet.
 
-    It keeps its age from when it first waited. One that was not sent to the queue is held instead.
+    It keeps its age from when it first waited; `again`, because its start was not taken, also its deadline. One whose
+    deadline has passed, or that was not sent to the queue, is held instead.
     """
     if job.wait_seconds is None:
         return held()
+    waits_since = (job.waits_since if again else None) or since
+    deadline_at = waits_since + timedelta(seconds=job.wait_seconds)
+    if deadline_at <= since:
+        return {**held(), "reason": TOO_LONG}
     queued_at = job.queued_at or since
     return {
         **_AT_NO_PRINTER,
         "status": JobStatus.QUEUED,
         "queued_at": queued_at,
+        "waits": True,
+        "waits_since": waits_since,
         "turn": f"{Priority.URGENT.rank - job.priority.rank} {queued_at.isoformat(timespec='milliseconds')}",
-        "deadline_at": since + timedelta(seconds=job.wait_seconds),
+        "deadline_at": deadline_at,
         "updated_at": since,
     }
 
 
 def held() -> dict[str, Any]:
     """The fields that change as a job goes back to a person."""
-    return {**_AT_NO_PRINTER, **NOT_WAITING, "status": JobStatus.HELD, "wait_seconds": None, "queued_at": None}
+    forgotten = {"wait_seconds": None, "waits_since": None, "queued_at": None}
+    return {**_AT_NO_PRINTER, **NOT_WAITING, **forgotten, "status": JobStatus.HELD}
 
 
-NOT_WAITING: Mapping[str, Any] = {"turn": None, "deadline_at": None}
+TOO_LONG = "It waited for a printer for too long; send it again to print it"
+"""Why a job is held again."""
+
+NOT_WAITING: Mapping[str, Any] = {"waits": False, "turn": None, "deadline_at": None}
 """What a job's record says of the queue once the job is somebody's."""
 
 _AT_NO_PRINTER: Mapping[str, Any] = {
@@ -138,6 +157,7 @@ _AT_NO_PRINTER: Mapping[str, Any] = {
     "claimed_by": None,
     "claimed_at": None,
     "progress": None,
+    "seen_at": None,
 }
 
 
@@ -162,6 +182,14 @@ class Step:
 NO_STEP = Step()
 
 
+@dataclass(frozen=True)
+class Source:
+    """What a report says besides: the start command that it is about, and the printer's serial."""
+
+    command_id: str | None = None
+    printer_serial: str | None = None
+
+
 def follow(
     context: Context,
     recipient_id: str,
@@ -172,6 +200,7 @@ def follow(
     claimed_by: str | None = None,
     reason: str | None = None,
     seen_at: datetime | None = None,
+    source: Source | None = None,
     by_start: Command | None = None,
 ) -> Step:
     """The step that takes a recipient's job to a state that was reported; none where it cannot go there.
@@ -183,7 +212,9 @@ def follow(
     if document is None or document.data["recipientId"] != recipient_id:
         return NO_STEP
     job = Job.of(document)
-    if _tells_of_an_earlier_run(job, seen_at, by_start):
+    if by_start is not None and job.command_id != by_start.command_id:
+        return NO_STEP
+    if by_start is None and _tells_of_an_earlier_run(job, to, seen_at, source or Source()):
         return NO_STEP
     if seen_at is not None and _contradicts(job.status, to):
         return Step([_late_result(context, document, to, reason)], "job_result_refused", {"printJobId": job_id})
@@ -197,7 +228,7 @@ def follow(
 def advance(context: Context, document: Document, to: JobStatus, reason: str | None) -> Step:
     """The step of a job by its owner's word; none where it cannot go there."""
     job = Job.of(document)
-    if _tells_of_an_earlier_run(job, None, None) or to not in JOBS[job.status]:
+    if _tells_of_an_earlier_run(job, to, None, Source()) or to not in JOBS[job.status]:
         return NO_STEP
     return _step(context, document, to, reason=reason)
 
@@ -222,7 +253,12 @@ def conclude(context: Context, recipient: Recipient, job_id: str, to: JobStatus,
 
 
 def conclusion(
-    context: Context, document: Document, to: JobStatus, reason: str | None, seen_at: datetime | None = None
+    context: Context,
+    document: Document,
+    to: JobStatus,
+    reason: str | None,
+    seen_at: datetime | None = None,
+    source: Source | None = None,
 ) -> Step:
     """The step that ends a job; none where it ended so already. Raises `Conflict` as `conclude` does.
 
@@ -232,13 +268,13 @@ def conclusion(
     stands = job.status
     if stands == to or (not JOBS[stands] and not _contradicts(stands, to)):
         return NO_STEP
-    if _tells_of_an_earlier_run(job, seen_at, None):
+    if _tells_of_an_earlier_run(job, to, seen_at, source or Source()):
         return NO_STEP
     if to not in JOBS[stands]:
         context.documents.commit(_late_result(context, document, to, reason))
         log("job_result_refused", printJobId=document.id, status=to, stands=stands)
         raise Conflict(f"The job is {stands} already", detail=stands.value)
-    return _step(context, document, to, reason=reason)
+    return _step(context, document, to, reason=reason, seen_at=seen_at)
 
 
 def cancelled(context: Context, document: Document, reason: str | None = None) -> Step:
@@ -261,17 +297,39 @@ def occupied(context: Context, job: Job, printer: Document, version: Version | N
     return Update(printer.path, {f"occupants.{job.job_id}": occupant.data()}, version)
 
 
-def _tells_of_an_earlier_run(job: Job, seen_at: datetime | None, by_start: Command | None) -> bool:
-    """Whether a report is about a run that is over: the job of several plates waits, or has begun the next."""
-    if by_start is not None:
-        return job.command_id != by_start.command_id
+def _tells_of_an_earlier_run(job: Job, to: JobStatus, seen_at: datetime | None, source: Source) -> bool:
+    """Whether a report is about a run that is over: the job of several plates waits, or has begun the next.
+
+    Our agent names the start that it tells of. Another client's repetition is known by its printer, by its clock, or
+    because it tells that a plate is done of which nobody has seen the beginning.
+    """
     if not job.runs or not JOBS[job.status]:
         return False
     if job.status in (JobStatus.HELD, JobStatus.QUEUED) and job.command_id is None:
         return True
+    last = job.runs[-1]
+    if source.command_id is not None and last.command_id is not None:
+        return source.command_id != last.command_id
     if job.run < 2:
         return False
-    return job.status == JobStatus.QUEUED if seen_at is None else seen_at < job.runs[-1].ordered_at
+    if None not in (source.printer_serial, last.printer_serial) and source.printer_serial != last.printer_serial:
+        return True
+    if seen_at is not None and job.seen_at is not None and seen_at < job.seen_at:
+        return True
+    return to == JobStatus.COMPLETED and job.plates_completed > 0 and last.started_at is None
+
+
+def occupied_by_start(context: Context, start: Command, printer: Document) -> Update:
+    """The write that notes at a printer a start of what is no job of ours, until that command has ended."""
+    occupant = Occupant(at=context.now(), by=context.caller.user_id, command_id=start.command_id)
+    return Update(printer.path, {f"occupants.{start.command_id}": occupant.data()})
+
+
+def start_over(context: Context, start: Command) -> Step:
+    """The step that goes with the end of such a start: its printer is free of it."""
+    if start.printer_id is None:
+        return NO_STEP
+    return Step([Update(printers.path(context, start.printer_id), {f"occupants.{start.command_id}": REMOVE})])
 
 
 def _contradicts(stands: JobStatus, told: JobStatus) -> bool:
@@ -314,7 +372,7 @@ def _step(
         changes |= _after_run(job, to, now, never_taken=never_taken)
     after = job.model_copy(update=changes)
     writes: list[Write] = [Update(document.path, after.fields(changes), document.version)]
-    writes += [*shown(context, after), *_at_the_printer(context, job, to)]
+    writes += [*shown(context, after), *_at_the_printer(context, job, to, seen_at or now)]
     if not JOBS[to] and by_start is None:
         writes += _start_withdrawn(context, job)
     noted = {"printJobId": job.job_id, "was": job.status.value, "run": job.run or None, "why": reason}
@@ -343,20 +401,33 @@ def _after_run(job: Job, to: JobStatus, now: datetime, *, never_taken: bool) -> 
     end = {"status": to, "plates_completed": done, "ended_at": now}
     if to == JobStatus.COMPLETED and done < job.plates_requested:
         if job.cancel_requested_at is None:
-            return {**queued(job, now), "plates_completed": done, "seen_at": None}
+            return {**queued(job, now), "plates_completed": done}
         return {**end, "status": JobStatus.CANCELLED}
     again = never_taken and job.wait_seconds is not None and job.run < _MOST_RUNS
-    return queued(job, now) if again and job.cancel_requested_at is None else end
+    return queued(job, now, again=True) if again and job.cancel_requested_at is None else end
 
 
-def _at_the_printer(context: Context, job: Job, to: JobStatus) -> list[Write]:
+def _at_the_printer(context: Context, job: Job, to: JobStatus, seen_at: datetime) -> list[Write]:
     """A run's end gives its printer free; once it printed, something lies on the plate."""
+    if job.printer_id is None:
+        return []
     changes: dict[str, Any] = {}
-    if to in _LEAVES_A_PRINT and job.status not in AT_WORK:
+    if _soils(context, job, to, seen_at):
         changes["plateCleared"] = False
     if not JOBS[to]:
         changes[f"occupants.{job.job_id}"] = REMOVE
-    return [Update(printers.path(context, job.printer_id), changes)] if changes and job.printer_id else []
+    return [Update(printers.path(context, job.printer_id), changes)] if changes else []
+
+
+def _soils(context: Context, job: Job, to: JobStatus, seen_at: datetime) -> bool:
+    """Whether the plate is taken now: from when a run prints to its end, if nobody said after that that it is clear."""
+    if to in _LEAVES_A_PRINT and job.status not in AT_WORK:
+        return True
+    if JOBS[to] or not (job.status in AT_WORK or (job.runs and job.runs[-1].started_at)):
+        return False
+    document = context.documents.get(printers.path(context, str(job.printer_id)))
+    cleared_at = document.data.get("plateClearedAt") if document else None
+    return cleared_at is None or cleared_at <= seen_at
 
 
 def _start_withdrawn(context: Context, job: Job) -> list[Write]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from printpipe.domain import filaments
 from printpipe.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from printpipe.domain.ids import Once
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus, Priority, file_status
@@ -31,9 +32,6 @@ from printpipe.services.queries import JobsOf
 from printpipe.services.uploads import Purpose
 
 _TRIES = 10
-_MOST_LOOKED_AT = 1000
-"""Jobs among which one call looks for those that a filter lets through."""
-
 _MAY_BE_SHOWN_LIVE = AT_THE_PRINTER | {JobStatus.CLAIMED, JobStatus.UNKNOWN}
 
 
@@ -68,6 +66,7 @@ class Wanted:
     product_id: str | None = None
     priority: Priority | None = None
     created_by: str | None = None
+    recipient_id: str | None = None
 
     def admits(self, job: Job) -> bool:
         """Whether the list shows the job."""
@@ -76,6 +75,7 @@ class Wanted:
             (self.product_id, job.product_id),
             (self.priority, job.priority),
             (self.created_by, job.ordered_by),
+            (self.recipient_id, job.recipient_id),
         )
         return all(asked in (None, has) for asked, has in pairs)
 
@@ -93,16 +93,19 @@ def create(context: Context, wish: Commission, once: Once) -> Job:
     """Orders a print: a held job until it is sent. A repetition gets the first one.
 
     The job that came with an upload becomes the first one of its file; every further one is a new job. Raises
-    `NotFound` for a printer or a file that is not the organization's, `InvalidInput` for a plate that is not there.
+    `NotFound` for a printer or a file that is not the organization's, `InvalidInput` for a plate or a
+    filament that is not there.
     """
-    tenant = str(context.caller.organization_id)
+    tenant = context.tenant
     if repeated := _repeated(context, tenant, once):
         return repeated
     file, is_new = _file(context, tenant, wish, once)
-    if wish.plate_index is not None and wish.plate_index not in {plate.index for plate in file.plates}:
+    try:
+        _check(file, wish)
+    except InvalidInput:
         if is_new:  # nobody asked to keep it
             uploads.withdraw(context, file.file_id)
-        raise InvalidInput("The file has no such plate", field="plate_index")
+        raise
     for _ in range(_TRIES):
         job, stored = _ordered(context, file, wish, once)
         proof = audit.entry(context, "job.ordered", tenant, subject=job.job_id, recipient_id=job.recipient_id)
@@ -120,22 +123,15 @@ def create(context: Context, wish: Commission, once: Once) -> Job:
 
 def listed(context: Context, wanted: Wanted, part: Slice) -> Page[Job]:
     """The organization's jobs that are wanted, the newest first. A page of a rare kind may end before it is full."""
-    found: list[Job] = []
-    looked_at, after = 0, part.after
-    while True:
-        documents = _page(context, wanted, after, part.limit + 1)
-        for place, document in enumerate(documents[: part.limit]):
-            job = Job.of(document)
-            if wanted.admits(job):
-                found.append(job)
-            looked_at += 1
-            if len(found) == part.limit or looked_at == _MOST_LOOKED_AT:
-                more = place + 1 < len(documents)
-                return Page(found, paging.cursor_behind(document) if more else None)
-        if len(documents) <= part.limit:
-            return Page(found, None)
-        last = documents[part.limit - 1]
-        after = (last.data["createdAt"], last.id)
+
+    def find(after: After | None, limit: int) -> list[Document]:
+        return _found(context, wanted, after, limit)
+
+    def parse(document: Document) -> Job | None:
+        job = Job.of(document)
+        return job if wanted.admits(job) else None
+
+    return paging.sift(find, part, parse)
 
 
 def show(context: Context, job_id: str) -> Shown:
@@ -214,6 +210,25 @@ def _file(context: Context, tenant: str, wish: Commission, once: Once) -> tuple[
     return StoredPrintFile.of(found[0]), False
 
 
+def _check(file: StoredPrintFile, wish: Commission) -> None:
+    """Raises `InvalidInput` for a plate, or a filament of those to be printed, that the file does not have."""
+    plates = [each for each in file.plates if wish.plate_index in (None, each.index)]
+    if wish.plate_index is not None and not plates:
+        raise InvalidInput("The file has no such plate", field="plate_index")
+    known: dict[int, str] = {}
+    for plate in plates:
+        said = filaments.numbered(plate)
+        if not said:
+            return  # whichever number is meant, it is that of a filament of which the file says nothing
+        known |= {number: " ".join(filter(None, (each.type, each.color))) for number, each in said.items()}
+    for index, each in enumerate(wish.wishes):
+        if known and each.slot not in known:
+            named = ", ".join(f"{number} ({text})" if text else str(number) for number, text in sorted(known.items()))
+            where = "The plate" if wish.plate_index else "The file"
+            field = f"ams_configuration.slots.{index}.slot_number"
+            raise InvalidInput(f"{where} has no such filament; its filaments are {named}", field=field)
+
+
 def _of_its_file(once: Once) -> Once:
     """By which the file is known again that a call takes in beside what it creates."""
     return replace(once, route=f"{once.route} file")
@@ -249,7 +264,7 @@ def _fields(context: Context, wish: Commission) -> dict[str, Any]:
         "plates_requested": wish.plates_requested,
         "use_ams": wish.use_ams,
         "wishes": wish.wishes,
-        "patience_seconds": int(wish.patience.total_seconds()) if wish.patience else None,
+        "patience_seconds": None if wish.patience is None else int(wish.patience.total_seconds()),
         "ordered_by": context.caller.user_id,
         "ordered_at": now,
         "created_at": now,
@@ -258,7 +273,7 @@ def _fields(context: Context, wish: Commission) -> dict[str, Any]:
     }
 
 
-def _page(context: Context, wanted: Wanted, after: After | None, limit: int) -> list[Document]:
+def _found(context: Context, wanted: Wanted, after: After | None, limit: int) -> list[Document]:
     """Jobs among which the wanted ones are: the store looks for states and for one thing more."""
     documents = [each for query in _questions(context, wanted, after, limit) for each in context.documents.query(query)]
     documents.sort(key=lambda each: (each.data["createdAt"], each.id), reverse=True)
@@ -266,10 +281,10 @@ def _page(context: Context, wanted: Wanted, after: After | None, limit: int) -> 
 
 
 def _questions(context: Context, wanted: Wanted, after: After | None, limit: int) -> list[Query]:
-    collections, tenant = context.collections, str(context.caller.organization_id)
+    collections, tenant = context.collections, context.tenant
     statuses = None if wanted.statuses is None else [each.value for each in wanted.statuses]
     if wanted.product_id is not None:
-        of: JobsOf = ("productId", wanted.product_id)
+        of: JobsOf | None = ("productId", wanted.product_id)
         return [queries.jobs_of_organization(collections, tenant, statuses, of, after, limit)]
     if wanted.printer_id is not None:
         of = ("printerId", wanted.printer_id)
@@ -277,8 +292,10 @@ def _questions(context: Context, wanted: Wanted, after: After | None, limit: int
             queries.jobs_of_organization(collections, tenant, statuses, of, after, limit),
             queries.jobs_that_want_printer(collections, tenant, statuses, wanted.printer_id, after, limit),
         ]
-    by: JobsOf | None = ("orderedBy", wanted.created_by) if wanted.created_by is not None else None
-    return [queries.jobs_of_organization(collections, tenant, statuses, by, after, limit)]
+    of = ("recipientId", wanted.recipient_id) if wanted.recipient_id is not None else None
+    if wanted.created_by is not None:
+        of = ("orderedBy", wanted.created_by)
+    return [queries.jobs_of_organization(collections, tenant, statuses, of, after, limit)]
 
 
 def _shown(context: Context, job: Job) -> Shown:

@@ -17,6 +17,7 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 100
 
 _MOST_SIFTED = 1000
+_FEWEST_SIFTED = 200
 
 After = tuple[datetime, str]
 """Behind which document a page begins: when that was created, and its id."""
@@ -57,7 +58,7 @@ def read(documents: Documents, query: Query, wanted: Slice, parse: Callable[[Doc
     found = documents.query(query)
     shown = found[: wanted.limit]
     more = len(found) > wanted.limit
-    return Page([parse(each) for each in shown], cursor_behind(shown[-1]) if more else None)
+    return Page([parse(each) for each in shown], _cursor_behind(shown[-1]) if more else None)
 
 
 def sift(
@@ -65,24 +66,26 @@ def sift(
 ) -> Page[_T]:
     """The page of what `parse` lets through, of documents found behind a place, so many at most, the newest first.
 
-    It looks at `_MOST_SIFTED` documents: a page of what is rare may end before it is full.
+    It looks at `_MOST_SIFTED` documents: a page of what is rare may end before it is full. Once it has let something
+    out, it asks for `_FEWEST_SIFTED` at once, however few are wanted.
     """
     passed: list[_T] = []
-    looked_at, after = 0, wanted.after
+    looked_at, after, size = 0, wanted.after, wanted.limit
     while True:
-        found = find(after, wanted.limit + 1)
-        for place, document in enumerate(found[: wanted.limit]):
+        found = find(after, size + 1)
+        for place, document in enumerate(found[:size]):
             parsed = parse(document)
             passed += [] if parsed is None else [parsed]
             looked_at += 1
             if len(passed) == wanted.limit or looked_at == _MOST_SIFTED:
-                return Page(passed, cursor_behind(document) if place + 1 < len(found) else None)
+                return Page(passed, _cursor_behind(document) if place + 1 < len(found) else None)
             after = (document.data["createdAt"], document.id)
-        if len(found) <= wanted.limit:
+        if len(found) <= size:
             return Page(passed, None)
+        size = min(max(wanted.limit, _FEWEST_SIFTED), _MOST_SIFTED - looked_at)
 
 
-def cursor_behind(last: Document) -> str:
+def _cursor_behind(last: Document) -> str:
     """With which a page begins behind a document."""
     moment = round(last.data["createdAt"].timestamp() * 1_000_000)
     return urlsafe_b64encode(json.dumps([moment, last.id]).encode()).decode()

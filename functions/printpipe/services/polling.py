@@ -7,9 +7,9 @@ from printpipe.domain.lifecycles import CommandStatus, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.overruling import OVERRULING, overrules
 from printpipe.domain.ports.documents import Document, DocumentChanged, Update
-from printpipe.domain.records import Command
+from printpipe.domain.records import Command, Job
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import commands, jobs
+from printpipe.services import commands, jobs, printers
 from printpipe.services.context import Context
 
 
@@ -17,7 +17,8 @@ def pending(context: Context, recipient_id: str, serial: str | None, limit: int)
     """What waits for the client; nothing changes. An agent's recipient shows it nothing.
 
     Stops come first, then what else protects a machine, then the oldest; also where more waits than is read. Left out
-    is what a later command overrules, and a stop that would reach another job than its own.
+    is what a later command overrules, a stop that would reach another job than its own, and a start whose job has ended
+    or which the queue ordered for a plate that was used since.
     """
     recipient = context.recipient(recipient_id)
     if recipient.has_agent:
@@ -26,7 +27,7 @@ def pending(context: Context, recipient_id: str, serial: str | None, limit: int)
     if len(found) == limit:  # there may be more
         found |= {each.id: each for each in _query(context, recipient_id, serial, lane="priority")}
     waiting = [Command.of(each) for each in found.values()]
-    moot = moot_stops(context, recipient, waiting)
+    moot = moot_stops(context, recipient, waiting) | _moot_starts(context, waiting)
     listed = [
         each for each in waiting if each.command_id not in moot and not any(overrules(later, each) for later in waiting)
     ]
@@ -48,6 +49,22 @@ def moot_stops(context: Context, recipient: Recipient, candidates: Sequence[Comm
     return frozenset(each.command_id for each in stops if each.job_id in beyond)
 
 
+def _moot_starts(context: Context, candidates: Sequence[Command]) -> frozenset[str]:
+    """Which of the commands are starts that must not begin; without a start of a job nothing is read."""
+    starts = [each for each in candidates if each.type == "start_print" and each.job_id]
+    asked = {jobs.path(context, str(each.job_id)) for each in starts}
+    asked |= {printers.path(context, each.printer_id) for each in starts if each.awaits_plate and each.printer_id}
+    found = context.documents.get_many(sorted(asked)) if asked else {}
+
+    def is_moot(start: Command) -> bool:
+        job = found.get(jobs.path(context, str(start.job_id)))
+        printer = found.get(printers.path(context, start.printer_id or ""))
+        soiled = start.awaits_plate and printer is not None and not printer.data.get("plateCleared", True)
+        return soiled or (job is not None and jobs.has_left(Job.of(job), start))
+
+    return frozenset(each.command_id for each in starts if is_moot(each))
+
+
 def cancel_overruled(context: Context, done: Command) -> None:
     """After a command was carried out: what it overrules is not to be shown any more."""
     if done.type not in OVERRULING:
@@ -58,8 +75,7 @@ def cancel_overruled(context: Context, done: Command) -> None:
             continue
         step = jobs.NO_STEP
         if command.type == "start_print":
-            reason, to = "stopped before it began", JobStatus.CANCELLED
-            step = jobs.follow(context, command.recipient_id, command.job_id, to, reason=reason, by_start=command)
+            step = start_cancelled(context, command, "stopped before it began")
         changes = {"status": CommandStatus.CANCELLED.value, "completedAt": context.now()}
         try:
             context.documents.commit(Update(document.path, changes, document.version), *step.writes)
@@ -67,6 +83,14 @@ def cancel_overruled(context: Context, done: Command) -> None:
             continue  # it was taken or reported in this moment
         step.note()
         log("command_cancelled", commandId=command.command_id, printJobId=command.job_id)
+
+
+def start_cancelled(context: Context, start: Command, reason: str) -> jobs.Step:
+    """The step that goes with a start that is cancelled before anybody took it: its job is cancelled, if it has one."""
+    if start.job_id is None:
+        return jobs.start_over(context, start)
+    to = JobStatus.CANCELLED
+    return jobs.follow(context, start.recipient_id, start.job_id, to, reason=reason, by_start=start)
 
 
 def _query(context: Context, recipient_id: str, serial: str | None, **more: Any) -> list[Document]:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from printpipe.domain.errors import NotFound, Unauthenticated, Unavailable
+from printpipe.domain.errors import Conflict, NotFound, Unauthenticated, Unavailable
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus
 from printpipe.domain.ports.documents import DocumentChanged
 from printpipe.domain.records import Job
 from printpipe.domain.tenancy import NOBODY, Recipient
-from printpipe.services import files, jobs, queries
+from printpipe.services import files, jobs, queries, starts
 from printpipe.services.context import Context
 from printpipe.services.files import FileTicket
 
@@ -28,7 +28,8 @@ class Progress:
 def shake_hands(context: Context, recipient_id: str, product_id: str, job_id: str | None) -> FileTicket | None:
     """The job's file, else the product's newest, with a fresh token; every earlier token of it is used up.
 
-    None where there is no file. Raises `Unauthenticated` where a caller without a key gets no answer.
+    A client that names a job which was begun fetches for that one: its token takes no other job of the file. None where
+    there is no file. Raises `Unauthenticated` where a caller without a key gets no answer.
     """
     recipient = _recipient(context, recipient_id)
     job = _job(context, recipient, job_id)
@@ -36,7 +37,7 @@ def shake_hands(context: Context, recipient_id: str, product_id: str, job_id: st
     if file_id is None:
         query = queries.newest_files_of_product(context.collections, recipient.id, product_id, 1)
         file_id = next((each.id for each in context.documents.query(query)), None)
-    return files.renew(context, file_id) if file_id else None
+    return files.renew(context, file_id, takes_job=job is None or _is_to_begin(job)) if file_id else None
 
 
 def report(context: Context, recipient_id: str, product_id: str, job_id: str | None, progress: Progress) -> JobStatus:
@@ -72,6 +73,14 @@ def _job(context: Context, recipient: Recipient, job_id: str | None) -> Job | No
     """The job that the client names, where it names one of ours."""
     document = jobs.find(context, recipient, job_id) if job_id else None
     return Job.of(document) if document else None
+
+
+def _is_to_begin(job: Job) -> bool:
+    try:
+        starts.check(job)
+    except Conflict:
+        return False
+    return True
 
 
 def _job_of_product(context: Context, recipient: Recipient, product_id: str) -> Job:

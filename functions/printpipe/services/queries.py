@@ -11,8 +11,8 @@ from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Query, Where
 
-JobsOf = tuple[Literal["productId", "printerId", "orderedBy"], str]
-"""The one product, printer or user whose jobs are asked for."""
+JobsOf = tuple[Literal["productId", "printerId", "orderedBy", "recipientId"], str]
+"""The one product, printer, user or site whose jobs are asked for."""
 
 
 def pending_commands(
@@ -334,19 +334,27 @@ def oldest_status_updates(collections: Collections, printer_id: str, limit: int)
     )
 
 
-def waiting_jobs(
-    collections: Collections, organization_id: str | None, after: tuple[str, str] | None, limit: int
-) -> Query:
-    """Jobs that wait for a printer, of an organization or of all, by turn; `after` continues behind one."""
+def waiting_jobs(collections: Collections, organization_id: str, after: tuple[str, str] | None, limit: int) -> Query:
+    """An organization's jobs that wait for a printer to be chosen, by turn; `after` continues behind one."""
     return Query(
         collections.print_jobs,
-        [
-            *([Where("organizationId", "==", organization_id)] if organization_id is not None else []),
-            Where("turn", ">", ""),
-        ],
+        [Where("organizationId", "==", organization_id), Where("waits", "==", True)],
         [("turn", "asc")],
         limit,
         after,
+    )
+
+
+def next_waiting_organization(collections: Collections, after: str | None) -> Query:
+    """A waiting job of the first organization that has one, behind an organization in the order of the ids."""
+    return Query(
+        collections.print_jobs,
+        [
+            Where("waits", "==", True),
+            *([Where("organizationId", ">", after)] if after is not None else []),
+        ],
+        [("organizationId", "asc")],
+        limit=1,
     )
 
 
@@ -370,33 +378,22 @@ def untaken_starts(collections: Collections, before: datetime, *, via_bus: bool,
     )
 
 
-def active_printers_of_organization(
-    collections: Collections, organization_id: str, after: tuple[datetime, str] | None, limit: int
-) -> Query:
-    """An organization's printers that are in use, the newest first; `after` continues behind one."""
-    return Query(
-        collections.printers,
-        [Where("organizationId", "==", organization_id), Where("active", "==", True)],
-        [("createdAt", "desc")],
-        limit,
-        after,
-    )
-
-
 def printers_of_organization(
     collections: Collections,
     organization_id: str,
     active: bool | None,
     limit: int,
     after: tuple[datetime, str] | None,
+    recipient_id: str | None = None,
 ) -> Query:
-    """An organization's printers that were not deleted, the newest first; `after` continues behind one."""
+    """An organization's printers, or a site's, that were not deleted, the newest first; `after` goes on behind one."""
     return Query(
         collections.printers,
         [
             Where("organizationId", "==", organization_id),
             Where("deletedAt", "==", None),
             *([Where("active", "==", active)] if active is not None else []),
+            *([Where("recipientId", "==", recipient_id)] if recipient_id is not None else []),
         ],
         [("createdAt", "desc")],
         limit,
@@ -430,7 +427,7 @@ def jobs_of_organization(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Query:
-    """An organization's jobs, of all states or of these, the newest first; `of` one product, printer or user alone."""
+    """An organization's jobs, of all states or of these, the newest first; `of` as it says."""
     return Query(
         collections.print_jobs,
         [
@@ -474,10 +471,15 @@ def commands_of_organization(
     organization_id: str,
     statuses: Sequence[str] | None,
     of: tuple[Literal["printerId", "printerSerial"], str] | None,
+    since: datetime | None,
+    until: datetime | None,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Query:
-    """An organization's commands, of all states or of these, the newest first; `of` the printer that they name so."""
+    """An organization's commands, of all states or of these, the newest first; `of` the printer that they name so.
+
+    They were ordered between two moments; `after` continues behind one.
+    """
     return Query(
         collections.printer_commands,
         [
@@ -485,6 +487,8 @@ def commands_of_organization(
             Where("deletedAt", "==", None),
             *([Where("status", "in", statuses)] if statuses is not None else []),
             *([Where(of[0], "==", of[1])] if of is not None else []),
+            *([Where("createdAt", ">=", since)] if since is not None else []),
+            *([Where("createdAt", "<=", until)] if until is not None else []),
         ],
         [("createdAt", "desc")],
         limit,

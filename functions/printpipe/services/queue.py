@@ -1,13 +1,15 @@
 """The queue of jobs that wait for a printer: who sends one there, and what becomes of one that waits in vain."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from printpipe.domain.errors import Conflict, Unavailable
 from printpipe.domain.ids import Once
-from printpipe.domain.log import log
+from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import Document, PreconditionFailed, Update, Write
 from printpipe.domain.records import Job
-from printpipe.services import audit, dispatch, execution, jobs, printers, queries, receipts, starts
+from printpipe.services import audit, bookmarks, dispatch, execution, jobs, printers, queries, receipts, starts
 from printpipe.services.context import Context
 
 PATIENCE = timedelta(hours=12)
@@ -19,7 +21,10 @@ _GRACE = timedelta(minutes=5)
 
 _TRIES = 5
 _MOST_AT_ONCE = 200
-_TOO_LONG = "It waited for a printer for too long; send it again to print it"
+_LONGEST = timedelta(seconds=40)
+"""Of a sweep; the next one begins after a minute."""
+
+_BOOKMARK = "queue-sweep"
 
 
 def send(context: Context, job_id: str, printer_id: str | None, patience: timedelta | None, once: Once) -> Job:
@@ -28,10 +33,10 @@ def send(context: Context, job_id: str, printer_id: str | None, patience: timede
     Sent again while it waits, it waits for that printer from then on. A repetition changes nothing. Raises `NotFound`
     for a job or a printer that is none of theirs, or `Conflict` where it is being printed, has ended, or has no file.
     """
-    tenant = str(context.caller.organization_id)
+    tenant = context.tenant
     for _ in range(_TRIES):
         if first := receipts.find(context, tenant, once):
-            return Job.of(first.created)
+            return Job.of(jobs.own(context, first.created.id))
         if printer_id is not None:
             printers.own(context, printer_id)
         document = jobs.own(context, job_id)
@@ -40,8 +45,8 @@ def send(context: Context, job_id: str, printer_id: str | None, patience: timede
         if job.file_id is None:
             raise Conflict("The job has no file to print", field="id")
         wanted = {"wanted_printer_id": printer_id} if printer_id else {}
-        said = int(patience.total_seconds()) if patience else job.patience_seconds
-        wait_seconds = said or int(PATIENCE.total_seconds())
+        said = int(patience.total_seconds()) if patience is not None else job.patience_seconds
+        wait_seconds = said if said is not None else int(PATIENCE.total_seconds())
         sent = job.model_copy(update={**wanted, "wait_seconds": wait_seconds})
         changes = {**wanted, **jobs.queued(sent, context.now()), "wait_seconds": wait_seconds, "reason": None}
         sent = sent.model_copy(update=changes)
@@ -53,7 +58,7 @@ def send(context: Context, job_id: str, printer_id: str | None, patience: timede
         except PreconditionFailed:
             continue  # somebody else changed the job; or this same call was faster
         log("job_sent", printJobId=job_id, wantedPrinterId=printer_id)
-        dispatch.serve(context, tenant)
+        dispatch.serve_if_possible(context, tenant)
         return Job.of(jobs.own(context, job_id))
     raise Unavailable("The job is being changed by others", retry_after=1)
 
@@ -61,24 +66,44 @@ def send(context: Context, job_id: str, printer_id: str | None, patience: timede
 def sweep(context: Context) -> None:
     """Looks after what nothing else reminds us of: jobs that wait too long, starts that nobody took, free printers.
 
-    Bounded: what is left over is done the next time.
+    What cannot be done keeps nothing else back. Bounded: what is left over is done the next time.
     """
-    for document in context.documents.query(
-        queries.jobs_past_deadline(context.collections, context.now(), _MOST_AT_ONCE)
-    ):
-        _give_back(context, document)
+    overdue = context.documents.query(queries.jobs_past_deadline(context.collections, context.now(), _MOST_AT_ONCE))
+    for document in overdue:
+        _undisturbed(partial(_give_back, context, document), printJobId=document.id)
     for via_bus, before in ((True, context.now()), (False, context.now() - _GRACE)):
         query = queries.untaken_starts(context.collections, before, via_bus=via_bus, limit=_MOST_AT_ONCE)
         for document in context.documents.query(query):
-            execution.expire(context, document)
-    for organization_id in dispatch.organizations_waiting(context):
-        dispatch.serve(context, organization_id)
+            _undisturbed(partial(execution.expire, context, document), commandId=document.id)
+    _serve_all(context)
+
+
+def _serve_all(context: Context) -> None:
+    """Serves every queue, from where the last sweep had to end."""
+    until = context.now() + _LONGEST
+    bookmark = bookmarks.read(context, _BOOKMARK)
+    after = bookmark
+    for organization_id in dispatch.organizations_waiting(context, bookmark):
+        if context.now() >= until:
+            break
+        dispatch.serve_if_possible(context, organization_id)
+        after = organization_id
+    else:
+        after = None
+    bookmarks.move(context, _BOOKMARK, bookmark, after)
+
+
+def _undisturbed(work: Callable[[], object], **about: str) -> None:
+    try:
+        work()
+    except Exception:
+        log_failure("queue_sweep_failed", **about)
 
 
 def _give_back(context: Context, document: Document) -> None:
     """Holds a job that waited for too long: whether it is still wanted only a person can tell."""
     job = Job.of(document)
-    changes = {**jobs.held(), "reason": _TOO_LONG, "updated_at": context.now()}
+    changes = {**jobs.held(), "reason": jobs.TOO_LONG, "updated_at": context.now()}
     after = job.model_copy(update=changes)
     try:
         context.documents.commit(
@@ -86,4 +111,4 @@ def _give_back(context: Context, document: Document) -> None:
         )
     except PreconditionFailed:
         return  # it was begun or cancelled in this moment
-    log("job_held", printJobId=job.job_id, why=_TOO_LONG)
+    log("job_held", printJobId=job.job_id, why=jobs.TOO_LONG)

@@ -143,7 +143,7 @@ def _changes(printer: Printer, entry: Entry) -> dict[str, object]:
         "active": True,
     }
     if not printer.active:
-        wanted["plate_cleared"] = plates.is_empty_at_registration(printer.state)
+        wanted["plate_cleared"] = plates.is_empty_at_registration(printer)
     return {name: value for name, value in wanted.items() if value is not None and value != getattr(printer, name)}
 
 

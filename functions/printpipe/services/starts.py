@@ -162,6 +162,11 @@ def check(job: Job) -> None:
         raise Conflict("The job is to be cancelled", detail=JobStatus.CANCELLED.value)
 
 
+def is_overdue(job: Job, now: datetime) -> bool:
+    """Whether the job has waited for too long: a print must not begin that nobody may want any more."""
+    return job.deadline_at is not None and job.deadline_at <= now
+
+
 def _given(job: Job, command: Command, now: datetime) -> Job:
     """The job with one more run, which the command begins."""
     plate = command.metadata.get("plateIndex")

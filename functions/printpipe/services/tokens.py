@@ -29,7 +29,7 @@ from printpipe.domain.policy import Policy
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.records import Membership
 from printpipe.domain.scopes import ROLES, Role
-from printpipe.domain.tenancy import Caller
+from printpipe.domain.tenancy import USER_PREFIX, Caller
 from printpipe.domain.values import EmailAddress, Id
 from printpipe.services.lookups import Found, Lookups
 from printpipe.services.trusted_keys import TrustedKeys
@@ -167,7 +167,7 @@ class Members:
             role = membership.role if membership else self._policy.bearer_tokens.default_role
         assert role is not None
         caller = Caller(
-            name=f"user:{identity.user_id}",
+            name=f"{USER_PREFIX}{identity.user_id}",
             organization_id=organization,
             scopes=ROLES[role],
             user_id=identity.user_id,

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,11 @@ class _KeySet:
 
 
 class TrustedKeys:
-    """The issuer's keys by their ids; `tick` is a monotonic clock in seconds. One thread at a time asks the issuer."""
+    """The issuer's keys by their ids; `tick` is a monotonic clock in seconds.
+
+    One thread at a time asks the issuer. The others wait for it only where no key set is usable: nobody who names keys
+    that do not exist can hold them up.
+    """
 
     def __init__(self, platform: Platform, algorithms: Collection[str], tick: Callable[[], float]) -> None:
         self._platform, self._algorithms, self._tick = platform, algorithms, tick
@@ -50,10 +55,10 @@ class TrustedKeys:
     def find(self, key_id: str) -> PyJWK | None:
         """The key of that id, bound to its algorithm. Raises `Unavailable` where no key set is known."""
         known = self._usable()
-        if known is None or key_id not in known.keys:
+        if known is None:
             with self._asking:
                 self._refresh()
-        elif not self._is_fresh(known) and self._asking.acquire(blocking=False):
+        elif not (key_id in known.keys and self._is_fresh(known)) and self._asking.acquire(blocking=False):
             try:
                 self._refresh()
             finally:
@@ -84,13 +89,15 @@ class TrustedKeys:
 
 
 def _read(document: bytes, algorithms: Collection[str]) -> dict[str, PyJWK]:
-    """The usable keys of a key set by their ids. Raises `ValueError` where it is none."""
+    """The usable keys of a key set by their ids, without those that share one. Raises `ValueError` where it is none."""
     loaded = json.loads(document)
     entries = loaded.get("keys") if isinstance(loaded, dict) else None
     if not isinstance(entries, list):
         raise ValueError("no key set")
-    found = (_key(entry, algorithms) for entry in entries[:_MOST_KEYS] if isinstance(entry, dict))
-    return {key.key_id: key for key in found if key is not None and key.key_id is not None}
+    read = (_key(entry, algorithms) for entry in entries[:_MOST_KEYS] if isinstance(entry, dict))
+    found = [(key.key_id, key) for key in read if key is not None and key.key_id is not None]
+    bearers = Counter(key_id for key_id, _ in found)
+    return {key_id: key for key_id, key in found if bearers[key_id] == 1}
 
 
 def _key(entry: dict[str, Any], algorithms: Collection[str]) -> PyJWK | None:

@@ -4,6 +4,7 @@ import json
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from edge_agent.reporters.heartbeat import Heartbeat
 from edge_agent.server_time import ServerTime
 from edge_agent.steps import silent
 from edge_agent.store import Store
-from edge_agent.timestamps import Clock
+from edge_agent.timestamps import Clock, render
 from tests.integration.agent_site import until
 
 REFUSAL = {"ok": False, "error_type": "NotFoundError", "message": "No such recipient", "detail": "recipientId"}
@@ -34,6 +35,7 @@ class Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.heard: list[tuple[str, Any]] = []
         self.answers: list[int] = []
+        self.time: datetime | None = None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -43,7 +45,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.heard.append((self.path, body))
         status = self.server.answers.pop(0) if self.server.answers else 200
-        content = json.dumps({"ok": True} if status == 200 else REFUSAL).encode()
+        good = {"ok": True, **({"serverTime": render(self.server.time)} if self.server.time else {})}
+        content = json.dumps(good if status == 200 else REFUSAL).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -62,7 +65,13 @@ def listener() -> Iterator[Listener]:
 
 
 @pytest.fixture
-def beating(listener: Listener, tmp_path: Path) -> Iterator[Callable[[Timing], None]]:
+def server_time() -> ServerTime:
+    """The cloud's time as the agent knows it."""
+    return ServerTime(Clock())
+
+
+@pytest.fixture
+def beating(listener: Listener, server_time: ServerTime, tmp_path: Path) -> Iterator[Callable[[Timing], None]]:
     """Call with the times to begin."""
     store, clock, stopping = Store(tmp_path / "agent.db"), Clock(), threading.Event()
     journal = Journal(store, clock)
@@ -79,7 +88,7 @@ def beating(listener: Listener, tmp_path: Path) -> Iterator[Callable[[Timing], N
             files=FileCache(tmp_path / "files"),
             timing=timing,
             clock=clock,
-            server_time=ServerTime(clock),
+            server_time=server_time,
             observe=silent,
             stopping=stopping,
             reports_waiting=threading.Event(),
@@ -105,6 +114,15 @@ def test_it_says_who_is_there_and_goes_on(listener: Listener, beating: Callable[
 def test_the_first_comes_at_once(listener: Listener, beating: Callable[[Timing], None]) -> None:
     beating(Timing())
     until(lambda: len(listener.heard) == 1, 5)
+
+
+def test_it_brings_the_clouds_time(
+    listener: Listener, server_time: ServerTime, beating: Callable[[Timing], None]
+) -> None:
+    told = listener.time = datetime.now(UTC) + timedelta(days=2)
+    beating(Timing())
+    until(lambda: server_time.now() >= told - timedelta(milliseconds=1), 5)
+    assert server_time.now() - told < timedelta(minutes=1)
 
 
 def test_after_an_outage_it_does_not_wait_for_its_turn(listener: Listener, beating: Callable[[Timing], None]) -> None:

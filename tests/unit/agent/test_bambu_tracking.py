@@ -17,8 +17,9 @@ class Walk:
     """A tracker, a clock in seconds, and what was reported."""
 
     def __init__(self, job: Job | None = None) -> None:
-        self.tracker = Tracker("P", WINDOW, START_WINDOW, job)
+        self.tracker = Tracker("P", WINDOW, START_WINDOW, lambda: self.now + self.cloud_ahead, job)
         self.second = 0.0
+        self.cloud_ahead = timedelta(0)
 
     def start(self, layer_before: int = 0, marker: str = "cube_1") -> None:
         self.tracker.begin(
@@ -102,6 +103,21 @@ def test_a_whole_print() -> None:
     walk.see("FINISH", first=True)
     walk.tick(60)
     assert walk.kinds == ["job_preparing", "job_started", "first_layer", "job_completed"]
+
+
+def test_events_of_a_job_never_go_back_in_time_and_are_told_by_the_clouds_clock() -> None:
+    walk = Walk()
+    walk.cloud_ahead = timedelta(hours=1)
+    walk.start()
+    walk.tracker.accept()
+    walk.see("RUNNING")
+    walk.cloud_ahead = timedelta(minutes=59)
+    walk.see("PAUSE")
+    walk.see("FINISH")
+    told = [event.job.told_at for event in walk.tracker.events]
+    first, second = (START + timedelta(hours=1, seconds=each) for each in (0, 1))
+    step = timedelta(milliseconds=1)
+    assert told == [first, second, second + step, second + 2 * step]
 
 
 def test_stale_frames_of_the_last_job_complete_nothing_and_show_no_layer() -> None:
@@ -218,7 +234,7 @@ def test_another_job_after_a_break_ends_ours_as_lost() -> None:
 
 
 def test_names_cut_or_rewritten_by_the_printer_are_known() -> None:
-    tracker = Tracker("P", WINDOW, START_WINDOW)
+    tracker = Tracker("P", WINDOW, START_WINDOW, lambda: START)
     job = Job(marker="a_" * 60, printer="P", command_id="c", published_at=START, subtask_id="77")
     assert tracker.shows(Picture(subtask_name=("a_" * 60)[:100]), job)
     assert tracker.shows(Picture(gcode_file=f"/data/{'a_' * 60}.gcode.3mf"), job)

@@ -155,6 +155,8 @@ def test_a_job_that_fits_is_told_its_tray() -> None:
         (a_printer(build_volume=BuildVolume(x=99, y=200, z=200)), ["too_large: 100x80x30"]),
         (a_printer(nozzle_diameter=0.6), ["nozzle_mismatch: 0.4"]),
         (a_printer(status(nozzleDiameter=0.2)), ["nozzle_mismatch: 0.4"]),
+        (a_printer(status(nozzleDiameter=0.6), nozzle_diameter=0.4), ["nozzle_mismatch: 0.4"]),
+        (a_printer(status(nozzleDiameter=0.4), nozzle_diameter=0.6), ["nozzle_mismatch: 0.4"]),
         (a_printer(status(loadedFilaments=[])), ["material_missing: PLA"]),
         (a_printer(status(loadedFilaments=IDLE["loadedFilaments"][:1])), [f"color_missing: PLA {RED}"]),
         (a_printer(supported_materials=("PETG", "ABS")), ["material_missing: PLA"]),
@@ -173,6 +175,8 @@ def test_what_is_wrong_with_a_printer_is_said(printer: Printer, reasons: list[st
         a_printer(status(state="unknown", gcodeState="FAILED")),
         a_printer(nozzle_diameter=0.4),
         a_printer(status(nozzleDiameter="0.6")),
+        a_printer(status(nozzleDiameter=0.4), nozzle_diameter=0.4),
+        a_printer(status(nozzleDiameter="0.6"), nozzle_diameter=0.4),
         a_printer(supported_materials=("petg", "pla")),
         a_printer(build_volume=BuildVolume(x=100, y=80, z=30)),
     ],
@@ -239,6 +243,13 @@ def test_an_unknown_nozzle_is_taken_for_the_usual_one() -> None:
     assert outcome(file=changed(nozzle_diameter=None)) == FITS
     assert outcome(file=changed(nozzle_diameter=0.6)) == ["nozzle_unknown"]
     assert outcome(file=changed(nozzle_diameter=0.6), printer=a_printer(nozzle_diameter=0.6)) == FITS
+
+
+def test_a_nozzle_that_was_changed_is_as_wrong_as_one_that_was_entered_wrongly() -> None:
+    """Whichever of both is stale, somebody has to look."""
+    for reported, entered in ((0.6, 0.4), (0.4, 0.6)):
+        printer = a_printer(status(nozzleDiameter=reported), nozzle_diameter=entered)
+        assert outcome(file=changed(nozzle_diameter=0.6), printer=printer) == ["nozzle_mismatch: 0.6"]
 
 
 def test_where_no_spool_is_known_one_supported_filament_fits() -> None:
@@ -351,7 +362,7 @@ FAULTS: Mapping[str, Any] = {
     "recipient_id": "site-2",
     "printer_id": "printer-2",
     "volume": BuildVolume(x=1, y=1, z=1),
-    "nozzle": 0.8,
+    "nozzles": frozenset({0.8}),
     "supported": frozenset({"PEEK"}),
     "loaded": (),
     "model": model_of("Voron 0.1"),

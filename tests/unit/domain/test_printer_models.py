@@ -44,7 +44,7 @@ from printpipe.domain.printer_models import MACHINES, SERIES, model_of, model_of
 def test_spellings_of_known_machines(text: str, brand: str | None, expected: str) -> None:
     model = model_of(text, brand)
     assert model
-    assert (model.label, model.is_unambiguous) == (expected, True)
+    assert (model.label, model.machines) == (expected, frozenset({expected}))
     assert model.volume
 
 

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -12,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from printpipe.domain.errors import Conflict
 from printpipe.domain.lifecycles import CommandStatus, JobStatus, Priority
 from printpipe.domain.records import Command, Job
-from printpipe.services import jobs
 from tests.counts import count
 from tests.farm import embedded_farm
 
@@ -21,7 +21,8 @@ STEPS = 50
 
 MODELS = ("P1S", "X1C")
 SPOOLS = (("PLA", "#FFFFFF"), ("PLA", "#C12E1F"), ("PETG", "#000000"))
-OPEN = frozenset(JobStatus) - {JobStatus.HELD, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+OPEN = frozenset(JobStatus) - ENDED - {JobStatus.HELD}
 MEMORY = Path("/dev/shm")
 
 any_number = st.integers(0, 99)
@@ -46,7 +47,8 @@ class RandomFarm(RuleBasedStateMachine):
 
     def _new_printer(self, model: str, loaded: Any) -> None:
         printer = self.farm.printer(model, loaded)
-        self.printers[printer] = {"model": model, "loaded": tuple(loaded), "online": True, "shows": "idle"}
+        known = {"model": model, "loaded": tuple(loaded), "online": True, "shows": "idle", "active": True}
+        self.printers[printer] = known
 
     @precondition(lambda self: len(self.printers) < 5)
     @rule(model=st.sampled_from(MODELS), loaded=st.sets(st.sampled_from(SPOOLS)))
@@ -82,7 +84,10 @@ class RandomFarm(RuleBasedStateMachine):
         command = starts[which % len(starts)]
         if command.expires_at <= self.farm.now:
             return
-        if good:
+        if not self.farm.at(str(command.printer_id)).plate_cleared:
+            with pytest.raises(Conflict):
+                self.farm.take(command.command_id)
+        elif good:
             self.farm.take(command.command_id)
         else:
             self.farm.refuse(command.command_id)
@@ -132,11 +137,33 @@ class RandomFarm(RuleBasedStateMachine):
     @rule(which=any_number)
     def cancel(self, which: int) -> None:
         job = self.farm.job(self.jobs[which % len(self.jobs)])
-        if job.status in (JobStatus.HELD, JobStatus.QUEUED):
-            try:
-                jobs.conclude(self.farm.context(), self.farm.recipient, job.job_id, JobStatus.CANCELLED)
-            except Conflict:
-                assert job.status == JobStatus.QUEUED
+        if job.status in ENDED:
+            if job.status != JobStatus.CANCELLED:
+                with pytest.raises(Conflict):
+                    self.farm.cancel(job.job_id)
+            return
+        self.farm.cancel(job.job_id)
+        now = self.farm.job(job.job_id)
+        assert now.status == JobStatus.CANCELLED or now.cancel_requested_at is not None
+
+    @precondition(lambda self: self.farm.stops())
+    @rule(which=any_number)
+    def stop(self, which: int) -> None:
+        """The agent carries out a stop: the job that it names has ended, and nothing else has."""
+        stops = self.farm.stops()
+        stop = stops[which % len(stops)]
+        if stop.expires_at <= self.farm.now:
+            return
+        before = {job.job_id: job.status for job in self._all()}
+        self.farm.take(stop.command_id)
+        changed = {job.job_id for job in self._all() if job.status != before[job.job_id]}
+        assert changed <= {stop.job_id}
+
+    @rule(which=any_number)
+    def take_out_of_use(self, which: int) -> None:
+        printer = list(self.printers)[which % len(self.printers)]
+        self.printers[printer]["active"] ^= True
+        self.farm.use(printer, self.printers[printer]["active"])
 
     @rule(minutes=st.sampled_from([1, 6, 11, 200, 800]))
     def wait(self, minutes: int) -> None:
@@ -175,6 +202,7 @@ class RandomFarm(RuleBasedStateMachine):
             assert len(alive) <= 1
             assert not alive or job.command_id == alive[0].command_id
             assert (job.status == JobStatus.COMPLETED) == (job.plates_completed == job.plates_requested)
+            assert job.cancel_requested_at is None or not job.waits
 
     def _nobody_is_forgotten(self) -> None:
         """No free printer is left to which a waiting job fits, and every waiting job says why; which is true."""
@@ -191,6 +219,7 @@ class RandomFarm(RuleBasedStateMachine):
         known, stored = self.printers[printer], self.farm.at(printer)
         words = {reason.partition(":")[0] for reason in reasons}
         assert ("offline" in words) == (not known["online"])
+        assert ("inactive" in words) == (not known["active"])
         assert ("plate_not_cleared" in words) == (not stored.plate_cleared)
         shows_work = known["online"] and known["shows"] == "printing"
         assert ("busy" in words) == (bool(stored.occupants) or shows_work)

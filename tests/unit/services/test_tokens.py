@@ -470,6 +470,26 @@ def test_while_one_asks_the_others_use_the_keys_that_are_known(clock: Clock) -> 
     assert keys.fetches == 2
 
 
+def test_while_one_asks_for_a_forged_key_nobody_waits_for_another(clock: Clock) -> None:
+    keys = HeldKeys(json.dumps({"keys": [made.rsa_jwk("first", FIRST)]}).encode())
+    tokens, forged = Tokens(ports(web_keys=keys), settled(PUBLISHED), clock), signed("forged", STRANGER)
+    keys.deliver.set()
+    tokens.verify(signed("first", FIRST))
+    clock.pass_by(30)
+    keys.asked.clear()
+    keys.deliver.clear()
+    with ThreadPoolExecutor(1) as one:
+        first = one.submit(refused, tokens, forged)
+        assert keys.asked.wait(10)
+        for _ in range(5):
+            refused(tokens, forged)
+        assert tokens.verify(signed("first", FIRST)).user_id == "user-1"
+        assert not first.done()
+        keys.deliver.set()
+        assert first.result(10)
+    assert keys.fetches == 2
+
+
 @pytest.mark.parametrize("act", ["fail", "redirect", "endless", "short", "compressed", "garbage"])
 def test_an_issuer_that_fails_leaves_nothing_known(issuer: Issuer, clock: Clock, act: str) -> None:
     issuer.act = act
@@ -507,6 +527,15 @@ def test_entries_that_are_no_keys_do_not_spoil_the_others(issuer: Issuer) -> Non
     issuer.show(*broken, whole)
     issuer.act = "chunked"
     assert published(issuer).verify(signed("first", FIRST)).user_id == "user-1"
+
+
+def test_of_two_keys_of_one_name_neither_is_used(issuer: Issuer) -> None:
+    twin = made.rsa_jwk("twin", SECOND)
+    issuer.show(made.rsa_jwk("first", FIRST), twin, made.rsa_jwk("twin", STRANGER), twin)
+    tokens = published(issuer)
+    for key in (SECOND, STRANGER):
+        refused(tokens, signed("twin", key))
+    assert tokens.verify(signed("first", FIRST)).user_id == "user-1"
 
 
 def test_an_empty_key_set_trusts_nobody(issuer: Issuer, clock: Clock) -> None:

@@ -135,15 +135,6 @@ class EmbeddedDocuments:
 
         return Follower(self._bell, look)
 
-    def on_created(self, collection: str, callback: Callable[[Document], None]) -> Listener:
-        """Calls `callback` with every new document of the collection from now on."""
-
-        def pick(change: Change) -> None:
-            if change.kind == "created" and change.after and split_path(change.path)[0] == collection:
-                callback(change.after)
-
-        return self.watch(pick)
-
     def close(self) -> None:
         """Closes the connections that are idle."""
         while self._idle:

@@ -5,7 +5,7 @@ from pydantic import Field
 from printpipe.dialects import cloud
 from printpipe.domain.ids import Once
 from printpipe.domain.records import Printer
-from printpipe.domain.values import AccessCode, Id, Name, OptionalId
+from printpipe.domain.values import AccessCode, Id, Name, OptionalHostAddress
 from printpipe.endpoints.call import Call
 from printpipe.services import registration
 from printpipe.services.registration import Credentials, Entry
@@ -21,7 +21,7 @@ class NewPrinter(cloud.Model):
     """A printer to register; what is left out stays as it is."""
 
     printer_serial: Id
-    printer_ip_address: OptionalId = None
+    printer_ip_address: OptionalHostAddress = None
     name: Name | None = None
     model: Name | None = None
     access_code: AccessCode | None = None

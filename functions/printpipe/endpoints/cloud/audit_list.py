@@ -1,7 +1,7 @@
 """GET /api/v1/organizations/{organizationId}/audit: who did what in an organization."""
 
 from printpipe.dialects import cloud
-from printpipe.domain.values import Id, Moment
+from printpipe.domain.values import Id, QueryMoment
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_admin_views import Paged
 from printpipe.services import audit_trail
@@ -16,7 +16,7 @@ class Path(cloud.Model):
 class Arguments(Paged):
     """The query; `since` leaves out what is older."""
 
-    since: Moment | None = None
+    since: QueryMoment | None = None
 
 
 class Entry(cloud.Part):

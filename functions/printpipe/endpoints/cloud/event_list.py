@@ -6,7 +6,7 @@ from pydantic import Field
 
 from printpipe.dialects import cloud
 from printpipe.domain.records import Event
-from printpipe.domain.values import Id, Moment
+from printpipe.domain.values import Id, QueryMoment
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_events import Hms
 from printpipe.services import events
@@ -22,7 +22,7 @@ class Arguments(cloud.Model):
 
     recipient_id: Id
     type: Id | None = None
-    since: Moment | None = None
+    since: QueryMoment | None = None
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
     cursor: str | None = Field(None, max_length=512)
 
@@ -37,6 +37,7 @@ class ListedEvent(cloud.Part):
     event_type: str
     event_status: str
     print_job_id: str | None
+    command_id: str | None
     error_data: dict[str, Any] | None
     hms: Hms | None
     status_data: dict[str, Any] | None
@@ -71,6 +72,7 @@ def _shown(event: Event, image_url: str | None) -> ListedEvent:
         event_type=event.event_type,
         event_status=event.event_status,
         print_job_id=event.print_job_id,
+        command_id=event.command_id,
         error_data=dict(event.error_data) if event.error_data is not None else None,
         hms=Hms.model_validate(event.hms) if event.hms is not None else None,
         status_data=dict(event.status_data) if event.status_data is not None else None,

@@ -12,12 +12,16 @@ from printpipe.services.events import Happening
 
 
 class Request(NamesPrinter):
-    """The body. The printer is named by its serial or by its address; with an `eventId` the event may be sent again."""
+    """The body. The printer is named by its serial or by its address; with an `eventId` the event may be sent again.
+
+    `commandId` is the start command that began the print; without it, of a job's several runs the last is meant.
+    """
 
     recipient_id: Id
     event_type: Id
     event_status: Literal["success", "failed", "warning", "info"]
     print_job_id: OptionalId = None
+    command_id: OptionalId = None
     error_data: Payload | None = None
     status_data: Payload | None = None
     message: Text | None = None
@@ -45,6 +49,7 @@ def post(call: Call, body: Request, once: Once) -> NewEvent | StoredEvent:
         event_type=body.event_type,
         event_status=body.event_status,
         print_job_id=body.print_job_id,
+        command_id=body.command_id,
         error_data=body.error_data,
         status_data=body.status_data,
         message=body.message,

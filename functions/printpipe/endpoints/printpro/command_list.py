@@ -3,21 +3,26 @@
 from pydantic import Field
 
 from printpipe.dialects import printpro
-from printpipe.domain.values import OptionalId, OptionalName
+from printpipe.domain.values import OptionalId, OptionalName, QueryMoment
 from printpipe.endpoints import printpro_command_views
 from printpipe.endpoints.call import Call
-from printpipe.endpoints.printpro_command_views import CommandView, StatusWords
+from printpipe.endpoints.printpro_command_views import CommandView, Statuses
 from printpipe.endpoints.printpro_lists import Paged
 from printpipe.services import command_log
 from printpipe.services.command_log import Wanted
 
 
 class Arguments(Paged):
-    """The query; `command_type` is any of a command's names, and finds it by whichever it was asked for."""
+    """The query; `command_type` is any of a command's names, and finds it by whichever it was asked for.
 
-    status: StatusWords | None = None
+    Commands are found that were ordered from `since` to `until`, both included.
+    """
+
+    status: Statuses = None
     printer_id: OptionalId = None
     command_type: OptionalName = None
+    since: QueryMoment | None = None
+    until: QueryMoment | None = None
 
 
 class Listing(printpro.Reply):
@@ -29,6 +34,6 @@ class Listing(printpro.Reply):
 
 def get(call: Call, query: Arguments) -> Listing:
     """The commands that were not deleted, whoever asked for them."""
-    wanted = Wanted(printpro_command_views.statuses(query.status), query.printer_id, query.command_type)
+    wanted = Wanted(query.status, query.printer_id, query.command_type, query.since, query.until)
     page = command_log.listed(call.context, wanted, query.slice)
     return Listing(commands=[printpro_command_views.command(each) for each in page.items], next_cursor=page.next_cursor)

@@ -1,6 +1,5 @@
 """POST /api/print-jobs: orders a print, which waits for a person until it is sent."""
 
-from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -12,23 +11,22 @@ from printpipe.domain.records import Wish
 from printpipe.domain.values import Name, OptionalId, OptionalName, PlateIndex, WithoutFraction
 from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
-from printpipe.endpoints.printpro_job_views import JobView, PriorityWord
+from printpipe.endpoints.printpro_job_views import DeadlineHours, JobView, PriorityWord
 from printpipe.services import orders
 from printpipe.services.orders import Commission, Shown
-from printpipe.services.queue import LONGEST_PATIENCE
 
 _MOST_SLOTS = 64
 
-Hours = Annotated[float, Field(gt=0, le=LONGEST_PATIENCE / timedelta(hours=1))]
-"""How long a job may wait."""
-
 
 class Slot(Shape):
-    """A filament in place of one of the file's; `slot_number` is that one's number there, from 1."""
+    """A filament in place of one of the file's."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    slot_number: Annotated[int, Field(ge=1, le=_MOST_SLOTS), WithoutFraction]
+    slot_number: Annotated[int, Field(ge=1, le=_MOST_SLOTS), WithoutFraction] = Field(
+        description="the number in the file, from 1, of the filament that this one replaces; "
+        "which of the printer's trays holds it is found as the print begins"
+    )
     filament_type: OptionalName = None
     filament_color: OptionalName = None
 
@@ -68,7 +66,7 @@ class Request(printpro.Model):
     gcode_url: str | None = Field(None, max_length=2048)
     recipient_id: OptionalId = Field(None, description="the site that gets the file behind `gcode_url`")
     plate_index: PlateIndex | None = None
-    deadline_hours: Hours | None = None
+    deadline_hours: DeadlineHours | None = None
 
     def commission(self) -> Commission:
         """What is asked for."""
@@ -85,7 +83,7 @@ class Request(printpro.Model):
             product_name=self.product_name,
             use_ams=ams.enabled if ams else None,
             wishes=ams.wishes if ams else (),
-            patience=timedelta(hours=self.deadline_hours) if self.deadline_hours else None,
+            patience=printpro_job_views.patience(self.deadline_hours),
         )
 
 

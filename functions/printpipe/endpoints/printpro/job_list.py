@@ -7,7 +7,7 @@ from printpipe.domain.lifecycles import Priority
 from printpipe.domain.values import OptionalId, OptionalName
 from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
-from printpipe.endpoints.printpro_job_views import JobView, PriorityWord, StatusWords
+from printpipe.endpoints.printpro_job_views import JobView, PriorityWord, Statuses
 from printpipe.endpoints.printpro_lists import Paged
 from printpipe.services import orders
 from printpipe.services.orders import Shown, Wanted
@@ -16,11 +16,12 @@ from printpipe.services.orders import Shown, Wanted
 class Arguments(Paged):
     """The query; `printer_id` finds what was given to a printer and what waits for that one alone."""
 
-    status: StatusWords | None = None
+    status: Statuses = None
     printer_id: OptionalId = None
     product_id: OptionalName = None
     priority: PriorityWord | None = None
     created_by: OptionalId = None
+    recipient_id: OptionalId = None
 
 
 class Listing(printpro.Reply):
@@ -33,11 +34,12 @@ class Listing(printpro.Reply):
 def get(call: Call, query: Arguments) -> Listing:
     """The jobs that were not deleted, whoever ordered or uploaded them."""
     wanted = Wanted(
-        statuses=printpro_job_views.statuses(query.status),
+        statuses=query.status,
         printer_id=query.printer_id,
         product_id=query.product_id,
         priority=Priority(query.priority) if query.priority else None,
         created_by=query.created_by,
+        recipient_id=query.recipient_id,
     )
     page = orders.listed(call.context, wanted, query.slice)
     return Listing(

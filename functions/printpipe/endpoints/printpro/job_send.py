@@ -10,9 +10,8 @@ from printpipe.domain.ids import Once
 from printpipe.domain.values import Id, OptionalId
 from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
-from printpipe.endpoints.printpro_job_views import JobView
+from printpipe.endpoints.printpro_job_views import DeadlineHours, JobView
 from printpipe.services import orders
-from printpipe.services.queue import LONGEST_PATIENCE
 
 
 class Path(printpro.Path):
@@ -26,17 +25,14 @@ class Request(printpro.Model):
 
     camel_printer_id: OptionalId = Field(None, alias="printerId")
     printer_id: OptionalId = None
-    deadline_hours: float | None = Field(
-        None,
-        gt=0,
-        le=LONGEST_PATIENCE / timedelta(hours=1),
-        description="after which the job goes back to a person; 12 where nobody says",
+    deadline_hours: DeadlineHours | None = Field(
+        None, description="how long the job may wait; 12 where nobody says, now or with the order"
     )
 
     @property
     def patience(self) -> timedelta | None:
         """How long the job may wait."""
-        return timedelta(hours=self.deadline_hours) if self.deadline_hours else None
+        return printpro_job_views.patience(self.deadline_hours)
 
     @property
     def printer(self) -> str | None:

@@ -1,21 +1,17 @@
 """POST /api/printer-status: a printer's live state, reported with a bearer token."""
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from printpipe.dialects import printpro
-from printpipe.domain.values import Id, Moment, OptionalName, Text, WithoutFraction
+from printpipe.domain.values import Id, Moment, OptionalName, Text
 from printpipe.endpoints import printpro_status
 from printpipe.endpoints.call import Call
-from printpipe.endpoints.printpro_status import FASTEST, HOTTEST, LONGEST_PRINT, MOST_LAYERS
+from printpipe.endpoints.printpro_status import Layers, Percent, Seconds, Speed, Temperature
 from printpipe.endpoints.printpro_status_views import Sample
 from printpipe.services import status_reports
 from printpipe.services.status_reports import Report
-
-Percent = Annotated[float, Field(ge=0, le=100)]
-Temperature = Annotated[float, Field(ge=-HOTTEST, le=HOTTEST)]
-Layers = Annotated[int, Field(ge=0, le=MOST_LAYERS), WithoutFraction]
 
 
 class Request(printpro.Model):
@@ -33,8 +29,8 @@ class Request(printpro.Model):
     bed_temp_target: Temperature | None = None
     chamber_temp_current: Temperature | None = None
     chamber_temp_target: Temperature | None = None
-    time_remaining_seconds: Annotated[int, Field(ge=0, le=LONGEST_PRINT), WithoutFraction] | None = None
-    print_speed_percentage: Annotated[float, Field(ge=0, le=FASTEST)] | None = None
+    time_remaining_seconds: Seconds | None = None
+    print_speed_percentage: Speed | None = None
     fan_speed_percentage: Percent | None = None
     file_name: OptionalName = None
     error_message: Text | None = None
@@ -61,7 +57,7 @@ def post(call: Call, body: Request) -> Created:
         **dict(printpro_status.live(seen.status)),
         id=taken.status_update_id,
         printer_id=body.printer_id,
-        organization_id=str(call.context.caller.organization_id),
+        organization_id=call.context.tenant,
         status=printpro_status.word(seen.status),
         timestamp=taken.at,
         created_at=taken.received_at,

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from printpipe.dialects import printpro
-from printpipe.domain.values import Id, Moment
+from printpipe.domain.values import Id, QueryMoment
 from printpipe.endpoints import printpro_status_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_lists import Paged
@@ -20,8 +20,8 @@ class Path(printpro.Path):
 class Arguments(Paged):
     """The query: reports that were taken from `since` to `until`, both included."""
 
-    since: Moment | None = None
-    until: Moment | None = None
+    since: QueryMoment | None = None
+    until: QueryMoment | None = None
 
 
 class Listing(printpro.Reply):
