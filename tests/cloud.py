@@ -23,7 +23,7 @@ from local.schedules import fire
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Create, Document, Query, Where, Write
 from printpipe.domain.records import Command
-from printpipe.services.messages import publish_command
+from printpipe.services.commands.messages import publish_command
 from tests.backends import Backend
 
 ROOT = Path(__file__).resolve().parents[1]

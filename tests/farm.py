@@ -19,15 +19,18 @@ from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.records import Command, Filament, Job, Plate, Printer, StoredPrintFile
 from printpipe.domain.tenancy import Caller, Recipient
-from printpipe.services import cancellation, commands, dispatch, events, execution, queue, status_reports
-from printpipe.services.commands import Target
+from printpipe.services import events
+from printpipe.services.access.directory import Directory
+from printpipe.services.commands import commands, execution
+from printpipe.services.commands.commands import Target
+from printpipe.services.commands.execution import Result
+from printpipe.services.commands.messages import PRINTER_COMMANDS
 from printpipe.services.context import Context
-from printpipe.services.directory import Directory
 from printpipe.services.events import Happening
-from printpipe.services.execution import Result
-from printpipe.services.jobs import queued
-from printpipe.services.messages import PRINTER_COMMANDS
-from printpipe.services.status_reports import Report
+from printpipe.services.jobs import cancellation, dispatch, queue
+from printpipe.services.jobs.jobs import queued
+from printpipe.services.printers import status_reports
+from printpipe.services.printers.status_reports import Report
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOLDER = "agent"

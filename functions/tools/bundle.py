@@ -52,7 +52,7 @@ def choices(row: catalog.Row) -> Mapping[str, bool]:
         f"{PACKAGE}.runtime.http": row.http is not None,
         f"{PACKAGE}.runtime.events": row.trigger is not None,
         f"{PACKAGE}.adapters.remote": "files" in row.uses,
-        f"{PACKAGE}.services.tokens": any(face.auth == "jwt" for face in faces),
+        f"{PACKAGE}.services.access.tokens": any(face.auth == "jwt" for face in faces),
         f"{PACKAGE}.adapters.web_keys": any(face.auth == "jwt" for face in faces),
         f"{PACKAGE}.adapters.google.secrets": row.auth in ("key", "optional"),
         **{f"{PACKAGE}.adapters.google.{port}": port in row.uses for port in PORTS},

@@ -1,6 +1,6 @@
 """Writes `firestore.indexes.json`, for `firebase deploy --only firestore:indexes`: `python -m tools.indexes`.
 
-The composite indexes are those that the queries of `services/queries.py` need, with every condition that they can
+The composite indexes are those that the queries of `services/store/queries.py` need, with every condition that they can
 leave out in and out. The single-field overrides keep what no query asks for out of the indexes, where every write
 would be billed and slowed by it, and name the fields whose time removes their document.
 """
@@ -21,7 +21,7 @@ from printpipe.domain import records
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Query
 from printpipe.domain.records import Record
-from printpipe.services import queries
+from printpipe.services.store import queries
 
 FILE = Path(__file__).resolve().parents[2] / "firestore.indexes.json"
 

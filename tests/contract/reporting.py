@@ -11,11 +11,11 @@ from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Document, Documents
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.tenancy import Caller
-from printpipe.services import status_reports
+from printpipe.services.access.directory import Directory
 from printpipe.services.context import Context
-from printpipe.services.directory import Directory
-from printpipe.services.memory import Memory
-from printpipe.services.status_reports import Report, Taken
+from printpipe.services.printers import status_reports
+from printpipe.services.printers.memory import Memory
+from printpipe.services.printers.status_reports import Report, Taken
 from tests.cloud import Cloud
 
 SERIALS = [f"01P00A38120040{number}" for number in range(5)]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from printpipe.domain.ports.documents import Update
-from printpipe.services import status_reports
-from printpipe.services.status_reports import Report, Taken
+from printpipe.services.printers import status_reports
+from printpipe.services.printers.status_reports import Report, Taken
 from tests.cloud import Cloud, Site
 from tests.contract.reporting import IDLE, SERIALS, Instance, printer_of
 from tests.counts import count

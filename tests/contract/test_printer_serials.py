@@ -9,8 +9,8 @@ import pytest
 
 from printpipe.domain.ports.documents import Create, Document, Update
 from printpipe.domain.records import Printer
-from printpipe.services import printers, status_reports
-from printpipe.services.status_reports import Report, Taken
+from printpipe.services.printers import printers, status_reports
+from printpipe.services.printers.status_reports import Report, Taken
 from tests.cloud import Cloud, Site
 from tests.contract.reporting import IDLE, SERIALS, Instance, history_of, printer_of
 

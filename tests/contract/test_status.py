@@ -13,8 +13,8 @@ import requests
 
 from printpipe.domain.errors import Conflict, DomainError
 from printpipe.domain.ports.documents import Delete, Update
-from printpipe.services import heartbeats, status_reports
-from printpipe.services.status_reports import Report, Taken
+from printpipe.services.printers import heartbeats, status_reports
+from printpipe.services.printers.status_reports import Report, Taken
 from tests.cloud import Cloud, Site
 from tests.contract.reporting import IDLE, NOON, SERIALS, Instance, history_of, printer_of
 from tests.contract.wire_client import PICTURE

@@ -9,9 +9,9 @@ import pytest
 from printpipe.domain.errors import DomainError, Forbidden, InvalidInput, NotFound
 from printpipe.domain.ports.documents import Update
 from printpipe.domain.tenancy import Caller
-from printpipe.services import status_history, status_reports
-from printpipe.services.paging import Slice
-from printpipe.services.status_reports import Report, Taken
+from printpipe.services.printers import status_history, status_reports
+from printpipe.services.printers.status_reports import Report, Taken
+from printpipe.services.store.paging import Slice
 from tests.cloud import Cloud, Site
 from tests.contract.reporting import IDLE, NOON, SERIALS, Instance, history_of, printer_of
 

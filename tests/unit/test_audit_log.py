@@ -10,8 +10,8 @@ SOURCES = Path(__file__).resolve().parents[2] / "functions/printpipe"
 NAME = "audit_log"
 USES = {
     ("domain/policy.py", "Collections"),
-    ("services/audit.py", "Create"),
-    ("services/queries.py", "Query"),
+    ("services/store/audit.py", "Create"),
+    ("services/store/queries.py", "Query"),
 }
 """Where the collection may be named, and within which call or class: its name, a new entry, the list."""
 
@@ -54,7 +54,7 @@ def test_one_function_writes_it_and_only_creates() -> None:
 
 def test_who_reads_it_writes_nothing() -> None:
     readers = {path: names(tree) & WRITES for path, tree in modules() if names(tree) & READERS}
-    assert {path: found for path, found in readers.items() if found} == {"services/audit.py": {"Create"}}
+    assert {path: found for path, found in readers.items() if found} == {"services/store/audit.py": {"Create"}}
 
 
 @pytest.mark.parametrize("write", ["Update(f'{names.audit_log}/1')", "Delete('audit_log/1')", "Put(it.audit_log)"])

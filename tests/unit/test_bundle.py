@@ -71,7 +71,7 @@ def test_a_bundle_holds_its_own_handler_row_packages_and_adapters(built: Path, n
         *(f"printpipe/dialects/{face.dialect}.py" for face in faces),
     }
     takes_tokens = any(face.auth == "jwt" for face in faces)
-    assert ("printpipe/services/tokens.py" in inside) == takes_tokens
+    assert ("printpipe/services/access/tokens.py" in inside) == takes_tokens
 
     halves = {"printpipe/runtime/http.py": bool(row.http), "printpipe/runtime/events.py": bool(row.trigger)}
     assert {half: half in inside for half in halves} == halves

@@ -13,10 +13,10 @@ from printpipe.adapters.index_rules import Index, Indexes, Need
 from printpipe.domain.errors import IndexMissing
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Create, Query, Where
-from printpipe.services import queries
+from printpipe.services.store import queries
 from tools import indexes
 
-PACKAGE = Path(queries.__file__).parents[1]
+PACKAGE = Path(queries.__file__).parents[2]
 A, B = Where("a", "==", 1), Where("b", "==", 1)
 SOME = Where("c", "in", [1, 2])
 MEMBER = Where("tags", "array_contains", "x")

@@ -5,8 +5,8 @@ from pydantic import Field
 from printpipe.dialects import cloud
 from printpipe.domain.records import ApiKey, Membership, Site
 from printpipe.domain.values import OptionalId
-from printpipe.services import paging
-from printpipe.services.paging import Slice
+from printpipe.services.store import paging
+from printpipe.services.store.paging import Slice
 
 
 class Paged(cloud.Model):

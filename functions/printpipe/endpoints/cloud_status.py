@@ -10,8 +10,8 @@ from printpipe.dialects.exchange import validate
 from printpipe.domain.values import Id, Moment, Payload, Text
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_printer_name import NamesPrinter
-from printpipe.services import status_reports
-from printpipe.services.status_reports import Report
+from printpipe.services.printers import status_reports
+from printpipe.services.printers.status_reports import Report
 
 Reading = Annotated[float, Field(ge=-1e9, le=1e9)]
 Count = Annotated[int, Field(ge=-(2**31), lt=2**31)]

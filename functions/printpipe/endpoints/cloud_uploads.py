@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from printpipe.dialects import cloud
 from printpipe.domain.records import Plate
-from printpipe.services.files import FileTicket
+from printpipe.services.files.files import FileTicket
 
 
 class Filament(cloud.Part):

@@ -4,7 +4,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.values import Id
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services import files
+from printpipe.services.files import files
 
 
 class Path(cloud.Model):

@@ -12,10 +12,10 @@ from printpipe.domain.reasons import ReasonCode
 from printpipe.domain.records import Job, Progress, Run
 from printpipe.endpoints import printpro_status
 from printpipe.endpoints.printpro_words import Words
-from printpipe.services import dispatch
-from printpipe.services.dispatch import Verdict
-from printpipe.services.orders import Shown
-from printpipe.services.queue import LONGEST_PATIENCE
+from printpipe.services.jobs import dispatch
+from printpipe.services.jobs.dispatch import Verdict
+from printpipe.services.jobs.orders import Shown
+from printpipe.services.jobs.queue import LONGEST_PATIENCE
 
 PriorityWord = Literal["low", "normal", "high", "urgent"]
 

@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from printpipe.dialects import printpro
-from printpipe.services import paging
-from printpipe.services.paging import Slice
+from printpipe.services.store import paging
+from printpipe.services.store.paging import Slice
 
 
 class Paged(printpro.Model):

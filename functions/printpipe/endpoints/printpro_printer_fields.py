@@ -17,7 +17,7 @@ from printpipe.domain.values import (
     OptionalText,
     WithoutFraction,
 )
-from printpipe.services.fleet import Details
+from printpipe.services.printers.fleet import Details
 
 _DESCRIPTION = ("brand", "model", "ip_address", "num_ams_units", "nozzle_diameter", "location", "notes")
 

@@ -7,7 +7,7 @@ from printpipe.domain.printer_status import Activity
 from printpipe.domain.records import Printer
 from printpipe.endpoints import printpro_status
 from printpipe.endpoints.printpro_status import LiveStatus
-from printpipe.services.fleet import Shown
+from printpipe.services.printers.fleet import Shown
 
 
 class VolumeView(printpro.Part):

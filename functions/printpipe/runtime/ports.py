@@ -16,7 +16,7 @@ from printpipe.domain.ports.remote import RemoteFiles
 from printpipe.domain.ports.secrets import Secrets
 from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.runtime.settings import Settings
-from printpipe.services.messages import PRINTER_COMMANDS
+from printpipe.services.commands.messages import PRINTER_COMMANDS
 
 _T = TypeVar("_T")
 

@@ -13,13 +13,13 @@ from printpipe.domain.ports.platform import Platform
 from printpipe.domain.tenancy import Caller
 from printpipe.runtime.ports import platform
 from printpipe.runtime.settings import Settings, settings
+from printpipe.services.access.directory import Directory
 from printpipe.services.context import Context
-from printpipe.services.directory import Directory
 from printpipe.services.health import Pulse
-from printpipe.services.memory import Memory
+from printpipe.services.printers.memory import Memory
 
 if TYPE_CHECKING:
-    from printpipe.services.tokens import Members, Tokens
+    from printpipe.services.access.tokens import Members, Tokens
 
 _once = threading.Lock()
 
@@ -39,14 +39,14 @@ class Process:
     @cached_property
     def tokens(self) -> "Tokens":
         """Bearer tokens, and the keys that are trusted to sign them."""
-        from printpipe.services.tokens import Tokens  # only rows that take bearer tokens carry it
+        from printpipe.services.access.tokens import Tokens  # only rows that take bearer tokens carry it
 
         return Tokens(self.platform, self.policy, time.monotonic)
 
     @cached_property
     def members(self) -> "Members":
         """Who may act for which organization."""
-        from printpipe.services.tokens import Members
+        from printpipe.services.access.tokens import Members
 
         return Members(self.platform, self.policy, time.monotonic)
 

@@ -9,9 +9,9 @@ from printpipe.domain.policy import Collections, Policy
 from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.tenancy import Caller, Recipient
-from printpipe.services.directory import Directory
+from printpipe.services.access.directory import Directory
 from printpipe.services.health import Pulse
-from printpipe.services.memory import Memory
+from printpipe.services.printers.memory import Memory
 
 
 @dataclass(frozen=True)

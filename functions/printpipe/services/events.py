@@ -15,10 +15,11 @@ from printpipe.domain.ports.documents import Create, Document, DocumentChanged, 
 from printpipe.domain.printer_status import cleaned
 from printpipe.domain.records import Event
 from printpipe.domain.tenancy import Recipient
-from printpipe.services import abreast, jobs, paging, queries, receipts, repetition
-from printpipe.services import pictures as stored_pictures
 from printpipe.services.context import Context
-from printpipe.services.paging import Page, Slice
+from printpipe.services.jobs import jobs
+from printpipe.services.printers import pictures as stored_pictures
+from printpipe.services.store import abreast, paging, queries, receipts, repetition
+from printpipe.services.store.paging import Page, Slice
 
 HMS_ERROR = "hms_error"
 EVENT_PICTURE = "event"

@@ -10,7 +10,7 @@ from printpipe.domain.errors import Unavailable
 from printpipe.domain.log import log_failure
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Documents
-from printpipe.services import queries
+from printpipe.services.store import queries
 
 VERSION = "0.1.0"
 REMEMBER_SECONDS = 5.0

@@ -2,7 +2,7 @@
 
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.records import Command
-from printpipe.services import messages
+from printpipe.services.commands import messages
 from printpipe.services.context import Context
 from printpipe.triggers.change import Change
 

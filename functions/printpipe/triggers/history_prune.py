@@ -1,7 +1,7 @@
 """Every hour: keeps the history of printers' status within bounds."""
 
-from printpipe.services import history
 from printpipe.services.context import Context
+from printpipe.services.printers import history
 
 
 def handle(context: Context) -> None:

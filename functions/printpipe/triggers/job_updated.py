@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from printpipe.domain.lifecycles import JOBS, JobStatus
-from printpipe.services import dispatch
 from printpipe.services.context import Context
+from printpipe.services.jobs import dispatch
 from printpipe.triggers.change import Change
 
 

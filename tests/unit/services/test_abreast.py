@@ -21,9 +21,11 @@ from printpipe.domain.ports.secrets import Secrets
 from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.domain.records import Event, StoredPicture
 from printpipe.domain.tenancy import Caller
-from printpipe.services import abreast, events, registration
+from printpipe.services import events
+from printpipe.services.access.directory import Directory
 from printpipe.services.context import Context
-from printpipe.services.directory import Directory
+from printpipe.services.printers import registration
+from printpipe.services.store import abreast
 
 SITE = "site-1"
 PRINTERS = 2 * abreast.AT_ONCE

@@ -23,7 +23,7 @@ from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Document, Put
 from printpipe.domain.ports.secrets import SecretMissing, Secrets
 from printpipe.domain.scopes import ORGANIZATION_SCOPES, PURPOSES
-from printpipe.services.directory import Directory
+from printpipe.services.access.directory import Directory
 
 SECRET = "projects/demo/secrets/api-keys"
 LATEST = f"{SECRET}/versions/latest"

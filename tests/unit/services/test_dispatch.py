@@ -10,8 +10,9 @@ from printpipe.domain.errors import Conflict, NotFound
 from printpipe.domain.ids import NO_KEY
 from printpipe.domain.lifecycles import JobStatus, Priority
 from printpipe.domain.ports.documents import Update
-from printpipe.services import dispatch, queue, status_reports
-from printpipe.services.status_reports import Report
+from printpipe.services.jobs import dispatch, queue
+from printpipe.services.printers import status_reports
+from printpipe.services.printers.status_reports import Report
 from tests.farm import Farm, embedded_farm
 
 WHITE, RED = ("PLA", "#FFFFFF"), ("PLA", "#C12E1F")

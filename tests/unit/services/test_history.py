@@ -11,9 +11,9 @@ from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Put, Query, Where
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.tenancy import SYSTEM
+from printpipe.services.access.directory import Directory
 from printpipe.services.context import Context
-from printpipe.services.directory import Directory
-from printpipe.services.history import KEEP, LONGEST, Pruned, prune
+from printpipe.services.printers.history import KEEP, LONGEST, Pruned, prune
 
 START = datetime(2025, 10, 31, 10, tzinfo=UTC)
 PRINTERS = ("a", "b", "c")

@@ -21,11 +21,14 @@ from printpipe.domain.ports.remote import RemoteFiles
 from printpipe.domain.ports.secrets import Secrets
 from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.domain.tenancy import Caller
-from printpipe.services import api_keys, commands, files, prints, starts, uploads
-from printpipe.services.api_keys import Wish
+from printpipe.services.access import api_keys
+from printpipe.services.access.api_keys import Wish
+from printpipe.services.access.directory import Directory
+from printpipe.services.commands import commands
 from printpipe.services.context import Context
-from printpipe.services.directory import Directory
-from printpipe.services.uploads import Incoming, Purpose
+from printpipe.services.files import files, uploads
+from printpipe.services.files.uploads import Incoming, Purpose
+from printpipe.services.jobs import prints, starts
 
 SITE = "site-1"
 

@@ -8,8 +8,8 @@ import pytest
 
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
 from printpipe.domain.ports.documents import Create, Document, Documents, Query
-from printpipe.services import paging
-from printpipe.services.paging import After, Page, Slice
+from printpipe.services.store import paging
+from printpipe.services.store.paging import After, Page, Slice
 
 THINGS = 1250
 START = datetime(2026, 1, 1, tzinfo=UTC)

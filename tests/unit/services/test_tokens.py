@@ -31,7 +31,7 @@ from printpipe.domain.policy import BearerTokens, Policy
 from printpipe.domain.ports.documents import Delete, Put
 from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.domain.scopes import ROLES, Role
-from printpipe.services.tokens import Identity, Members, Tokens
+from printpipe.services.access.tokens import Identity, Members, Tokens
 from tests import bearer_tokens as made
 from tests.counts import count
 

@@ -3,7 +3,7 @@
 from printpipe.dialects import cloud
 from printpipe.domain.values import Id, Text
 from printpipe.endpoints.call import Call
-from printpipe.services import heartbeats
+from printpipe.services.printers import heartbeats
 
 
 class Request(cloud.Model):

@@ -7,8 +7,8 @@ from printpipe.domain.ids import Once
 from printpipe.domain.records import Printer
 from printpipe.domain.values import AccessCode, Id, Name, OptionalHostAddress
 from printpipe.endpoints.call import Call
-from printpipe.services import registration
-from printpipe.services.registration import Credentials, Entry
+from printpipe.services.printers import registration
+from printpipe.services.printers.registration import Credentials, Entry
 
 
 class Arguments(cloud.Model):

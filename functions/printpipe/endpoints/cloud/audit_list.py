@@ -4,7 +4,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.values import Id, QueryMoment
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_admin_views import Paged
-from printpipe.services import audit_trail
+from printpipe.services.store import audit_trail
 
 
 class Path(cloud.Model):

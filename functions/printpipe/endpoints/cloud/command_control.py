@@ -9,8 +9,8 @@ from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.values import Id, Moment, Name, OptionalId, OptionalName, Payload
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services import commands, execution, polling
-from printpipe.services.commands import Target
+from printpipe.services.commands import commands, execution, polling
+from printpipe.services.commands.commands import Target
 
 
 class Request(cloud.Model):

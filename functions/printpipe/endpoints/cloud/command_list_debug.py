@@ -6,7 +6,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.values import Id, Whole
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services import commands
+from printpipe.services.commands import commands
 
 
 class Request(cloud.Model):

@@ -7,8 +7,8 @@ from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.values import Id, OptionalId, Text, Whole
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services import execution
-from printpipe.services.execution import Result
+from printpipe.services.commands import execution
+from printpipe.services.commands.execution import Result
 
 
 class Request(cloud.Model):

@@ -6,8 +6,8 @@ from printpipe.domain.values import Id, Text
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.result_text import AnyResult, result_text
-from printpipe.services import execution
-from printpipe.services.execution import Result
+from printpipe.services.commands import execution
+from printpipe.services.commands.execution import Result
 
 
 class Path(cloud.Model):

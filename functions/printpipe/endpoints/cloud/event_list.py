@@ -10,7 +10,7 @@ from printpipe.domain.values import Id, QueryMoment
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_events import Hms
 from printpipe.services import events
-from printpipe.services.paging import Slice
+from printpipe.services.store.paging import Slice
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100

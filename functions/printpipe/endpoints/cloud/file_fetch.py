@@ -4,7 +4,7 @@ from typing import Literal
 
 from printpipe.dialects import cloud
 from printpipe.endpoints.call import Call
-from printpipe.services import files
+from printpipe.services.files import files
 
 
 class Path(cloud.Model):

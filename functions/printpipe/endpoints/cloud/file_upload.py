@@ -12,10 +12,10 @@ from printpipe.domain.print_files import UPLOAD_BYTES
 from printpipe.domain.values import Id, Md5, Name, Sha256
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_uploads import StoredFile, stored
-from printpipe.services import resumable_uploads, uploads
-from printpipe.services.files import FileTicket
-from printpipe.services.resumable_uploads import Announced, Opening
-from printpipe.services.uploads import Incoming, Purpose
+from printpipe.services.files import resumable_uploads, uploads
+from printpipe.services.files.files import FileTicket
+from printpipe.services.files.resumable_uploads import Announced, Opening
+from printpipe.services.files.uploads import Incoming, Purpose
 
 _UNSTATED = "application/octet-stream"
 """What a part without a media type is."""

@@ -4,7 +4,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.ids import Once
 from printpipe.domain.values import Id
 from printpipe.endpoints.call import Call
-from printpipe.services import starts
+from printpipe.services.jobs import starts
 
 
 class Path(cloud.Model):

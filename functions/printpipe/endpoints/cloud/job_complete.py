@@ -9,8 +9,9 @@ from printpipe.domain.values import Id, Moment, OptionalId, OptionalName, Text
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_events import IllustratedModel, IllustratedReply
 from printpipe.endpoints.cloud_printer_name import NamesPrinter
-from printpipe.services import completions, events
-from printpipe.services.completions import Completion
+from printpipe.services import events
+from printpipe.services.jobs import completions
+from printpipe.services.jobs.completions import Completion
 
 
 class Arguments(cloud.Model):

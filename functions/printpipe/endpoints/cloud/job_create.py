@@ -6,9 +6,10 @@ from printpipe.dialects import cloud
 from printpipe.domain.ids import Once
 from printpipe.domain.values import Id, Name, OptionalId, PlateIndex
 from printpipe.endpoints.call import Call
-from printpipe.services import files, prints
-from printpipe.services.commands import Target
-from printpipe.services.prints import Requisition
+from printpipe.services.commands.commands import Target
+from printpipe.services.files import files
+from printpipe.services.jobs import prints
+from printpipe.services.jobs.prints import Requisition
 
 
 class JobMetadata(cloud.Model):

@@ -10,8 +10,8 @@ from printpipe.domain.scopes import GRANTABLE
 from printpipe.domain.values import Id, Name
 from printpipe.endpoints import cloud_admin_views
 from printpipe.endpoints.call import Call
-from printpipe.services import api_keys
-from printpipe.services.api_keys import Wish
+from printpipe.services.access import api_keys
+from printpipe.services.access.api_keys import Wish
 
 Grantable = Annotated[str, WithJsonSchema({"type": "string", "enum": GRANTABLE})]
 """A scope or a purpose; the service knows them, and refuses what no key may be given."""

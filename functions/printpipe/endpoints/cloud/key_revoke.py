@@ -4,7 +4,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.values import Id
 from printpipe.endpoints import cloud_admin_views
 from printpipe.endpoints.call import Call
-from printpipe.services import api_keys
+from printpipe.services.access import api_keys
 
 
 class Path(cloud.Model):

@@ -7,7 +7,7 @@ from printpipe.domain.ids import Once
 from printpipe.domain.values import EmailAddress, Id, Name
 from printpipe.endpoints import cloud_admin_views
 from printpipe.endpoints.call import Call
-from printpipe.services import memberships
+from printpipe.services.access import memberships
 
 
 class Request(cloud.Model):

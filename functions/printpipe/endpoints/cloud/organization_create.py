@@ -7,7 +7,7 @@ from printpipe.domain.ids import Once
 from printpipe.domain.values import Name, NewOrganizationId
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_admin_views import OrganizationView
-from printpipe.services import organizations
+from printpipe.services.access import organizations
 
 
 class Request(cloud.Model):

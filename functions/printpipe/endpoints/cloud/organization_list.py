@@ -3,7 +3,7 @@
 from printpipe.dialects import cloud
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_admin_views import OfOrganization, OrganizationView
-from printpipe.services import organizations
+from printpipe.services.access import organizations
 
 
 class Listing(cloud.Reply):

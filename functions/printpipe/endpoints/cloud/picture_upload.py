@@ -7,8 +7,8 @@ from printpipe.domain.values import Id, Moment, OptionalName
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_events import PictureModel
 from printpipe.endpoints.cloud_printer_name import NamesPrinter
-from printpipe.services import pictures as stored_pictures
-from printpipe.services.pictures import Shot
+from printpipe.services.printers import pictures as stored_pictures
+from printpipe.services.printers.pictures import Shot
 
 
 class Request(PictureModel, NamesPrinter):

@@ -5,7 +5,7 @@ from typing import Literal
 from printpipe.dialects import cloud
 from printpipe.domain.values import Id, Name, OptionalId, Text
 from printpipe.endpoints.call import Call
-from printpipe.services import products
+from printpipe.services.jobs import products
 
 
 class Path(cloud.Model):

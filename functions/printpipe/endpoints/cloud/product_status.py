@@ -5,8 +5,8 @@ from printpipe.domain.errors import InvalidInput
 from printpipe.domain.lifecycles import file_status
 from printpipe.domain.values import Moment, Name, OptionalId, Text
 from printpipe.endpoints.call import Call
-from printpipe.services import products
-from printpipe.services.products import Progress
+from printpipe.services.jobs import products
+from printpipe.services.jobs.products import Progress
 
 
 class Path(cloud.Model):

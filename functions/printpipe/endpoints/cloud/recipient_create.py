@@ -7,7 +7,7 @@ from printpipe.domain.ids import Once
 from printpipe.domain.values import Id, Name, NewId
 from printpipe.endpoints import cloud_admin_views
 from printpipe.endpoints.call import Call
-from printpipe.services import recipients
+from printpipe.services.access import recipients
 
 
 class Request(cloud.Model):

@@ -3,7 +3,7 @@
 from printpipe.dialects import cloud
 from printpipe.endpoints import cloud_admin_views
 from printpipe.endpoints.call import Call
-from printpipe.services import recipients
+from printpipe.services.access import recipients
 
 
 class Listing(cloud.Reply):

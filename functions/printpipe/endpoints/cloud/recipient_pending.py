@@ -6,7 +6,7 @@ from printpipe.domain.tenancy import NOBODY
 from printpipe.domain.values import Id
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services import files
+from printpipe.services.files import files
 
 
 class Path(cloud.Model):

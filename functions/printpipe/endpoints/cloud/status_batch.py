@@ -8,8 +8,8 @@ from printpipe.dialects import cloud
 from printpipe.domain.errors import DomainError
 from printpipe.domain.values import Id, Moment, OptionalId, Payload
 from printpipe.endpoints.call import Call
-from printpipe.services import status_reports
-from printpipe.services.status_reports import Report, Taken
+from printpipe.services.printers import status_reports
+from printpipe.services.printers.status_reports import Report, Taken
 
 
 class Entry(cloud.Model):

@@ -7,7 +7,7 @@ from pydantic import WithJsonSchema
 from printpipe.domain import pictures
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_status import FlatStatus, StatusReply
-from printpipe.services import camera_reports
+from printpipe.services.printers import camera_reports
 
 
 class Request(FlatStatus):

@@ -4,7 +4,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.values import Id, OptionalId, Sha256
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_uploads import StoredFile, stored
-from printpipe.services import resumable_uploads
+from printpipe.services.files import resumable_uploads
 
 
 class Path(cloud.Model):

@@ -8,8 +8,8 @@ from printpipe.domain.values import Id, Moment, Name, OptionalName, Payload
 from printpipe.endpoints import printpro_command_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_command_views import CommandView
-from printpipe.services import command_log
-from printpipe.services.command_log import Wish
+from printpipe.services.commands import command_log
+from printpipe.services.commands.command_log import Wish
 
 
 class Request(printpro.Model):

@@ -3,7 +3,7 @@
 from printpipe.dialects import printpro
 from printpipe.domain.values import Id
 from printpipe.endpoints.call import Call
-from printpipe.services import command_log
+from printpipe.services.commands import command_log
 
 
 class Path(printpro.Path):

@@ -8,8 +8,8 @@ from printpipe.endpoints import printpro_command_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_command_views import CommandView, Statuses
 from printpipe.endpoints.printpro_lists import Paged
-from printpipe.services import command_log
-from printpipe.services.command_log import Wanted
+from printpipe.services.commands import command_log
+from printpipe.services.commands.command_log import Wanted
 
 
 class Arguments(Paged):

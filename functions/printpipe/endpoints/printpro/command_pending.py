@@ -7,7 +7,7 @@ from printpipe.domain.values import OptionalId
 from printpipe.endpoints import printpro_command_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_command_views import CommandView
-from printpipe.services import command_log, commands
+from printpipe.services.commands import command_log, commands
 
 
 class Arguments(printpro.Model):

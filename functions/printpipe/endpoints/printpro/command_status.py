@@ -12,8 +12,8 @@ from printpipe.endpoints import print_views, printpro_command_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_command_views import CommandView
 from printpipe.endpoints.result_text import AnyResult, result_text
-from printpipe.services import command_log
-from printpipe.services.execution import Result
+from printpipe.services.commands import command_log
+from printpipe.services.commands.execution import Result
 
 _ENDS: Mapping[str, CommandStatus] = {
     "completed": CommandStatus.COMPLETED,

@@ -6,8 +6,8 @@ from printpipe.domain.values import Id, Text
 from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_job_views import JobView
-from printpipe.services import cancellation
-from printpipe.services.orders import Shown
+from printpipe.services.jobs import cancellation
+from printpipe.services.jobs.orders import Shown
 
 
 class Path(printpro.Path):

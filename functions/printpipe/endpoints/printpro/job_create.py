@@ -12,8 +12,8 @@ from printpipe.domain.values import Name, OptionalId, OptionalName, PlateIndex, 
 from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_job_views import DeadlineHours, JobView, PriorityWord
-from printpipe.services import orders
-from printpipe.services.orders import Commission, Shown
+from printpipe.services.jobs import orders
+from printpipe.services.jobs.orders import Commission, Shown
 
 _MOST_SLOTS = 64
 

@@ -9,8 +9,8 @@ from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_job_views import JobView, PriorityWord, Statuses
 from printpipe.endpoints.printpro_lists import Paged
-from printpipe.services import orders
-from printpipe.services.orders import Shown, Wanted
+from printpipe.services.jobs import orders
+from printpipe.services.jobs.orders import Shown, Wanted
 
 
 class Arguments(Paged):

@@ -11,7 +11,7 @@ from printpipe.domain.values import Id, OptionalId
 from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_job_views import DeadlineHours, JobView
-from printpipe.services import orders
+from printpipe.services.jobs import orders
 
 
 class Path(printpro.Path):

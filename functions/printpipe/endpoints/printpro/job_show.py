@@ -5,7 +5,7 @@ from printpipe.domain.values import Id
 from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_job_views import JobView
-from printpipe.services import orders
+from printpipe.services.jobs import orders
 
 
 class Path(printpro.Path):

@@ -9,9 +9,9 @@ from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_job_views import JobView, StatusWord
 from printpipe.endpoints.printpro_status import Layers, Percent, Seconds
-from printpipe.services import job_reports
-from printpipe.services.job_reports import Told
-from printpipe.services.orders import Shown
+from printpipe.services.jobs import job_reports
+from printpipe.services.jobs.job_reports import Told
+from printpipe.services.jobs.orders import Shown
 
 _PROGRESS = {
     "progress_percentage": "percent",

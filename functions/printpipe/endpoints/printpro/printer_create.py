@@ -8,7 +8,7 @@ from printpipe.endpoints import printpro_printer_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_printer_fields import PrinterFields
 from printpipe.endpoints.printpro_printer_views import PrinterView
-from printpipe.services import fleet
+from printpipe.services.printers import fleet
 
 
 class Request(PrinterFields):

@@ -3,7 +3,7 @@
 from printpipe.dialects import printpro
 from printpipe.domain.values import Id
 from printpipe.endpoints.call import Call
-from printpipe.services import fleet
+from printpipe.services.printers import fleet
 
 
 class Path(printpro.Path):

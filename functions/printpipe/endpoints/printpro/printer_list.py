@@ -13,8 +13,8 @@ from printpipe.endpoints.printpro_lists import Paged
 from printpipe.endpoints.printpro_printer_fields import in_use
 from printpipe.endpoints.printpro_printer_views import PrinterView
 from printpipe.endpoints.printpro_words import Words
-from printpipe.services import fleet
-from printpipe.services.fleet import Wanted
+from printpipe.services.printers import fleet
+from printpipe.services.printers.fleet import Wanted
 
 _ACTIVITIES: tuple[Activity, ...] = get_args(Activity)
 _FAILED: Activity = "failed"

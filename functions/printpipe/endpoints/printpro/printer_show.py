@@ -5,7 +5,7 @@ from printpipe.domain.values import Id
 from printpipe.endpoints import printpro_printer_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_printer_views import PrinterView
-from printpipe.services import fleet
+from printpipe.services.printers import fleet
 
 
 class Path(printpro.Path):

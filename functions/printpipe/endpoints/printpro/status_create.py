@@ -10,8 +10,8 @@ from printpipe.endpoints import printpro_status
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_status import Layers, Percent, Seconds, Speed, Temperature
 from printpipe.endpoints.printpro_status_views import Sample
-from printpipe.services import status_reports
-from printpipe.services.status_reports import Report
+from printpipe.services.printers import status_reports
+from printpipe.services.printers.status_reports import Report
 
 
 class Request(printpro.Model):

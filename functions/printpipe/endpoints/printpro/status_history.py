@@ -8,7 +8,7 @@ from printpipe.endpoints import printpro_status_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_lists import Paged
 from printpipe.endpoints.printpro_status_views import Sample
-from printpipe.services import status_history
+from printpipe.services.printers import status_history
 
 
 class Path(printpro.Path):

@@ -7,7 +7,7 @@ from printpipe.domain.values import Id
 from printpipe.endpoints import printpro_status_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_status_views import Latest
-from printpipe.services import status_history
+from printpipe.services.printers import status_history
 
 
 class Path(printpro.Path):

@@ -1,0 +1,1 @@
+"""Who may do what: keys, tokens, members, sites and what is kept secret."""

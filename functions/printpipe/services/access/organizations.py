@@ -1,0 +1,60 @@
+"""Organizations, and who may administer one."""
+
+from printpipe.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
+from printpipe.domain.ids import Once, new_id
+from printpipe.domain.records import Organization
+from printpipe.services.context import Context
+from printpipe.services.store import audit, paging, queries, receipts
+from printpipe.services.store.paging import Page, Slice
+
+_OPERATOR = ""
+"""Under which tenant the operator's own calls are remembered."""
+
+
+def create(context: Context, name: str, organization_id: str | None, once: Once) -> Organization:
+    """A new organization, under the id that was chosen or a random one. Raises `Conflict` where it is taken."""
+    organization = Organization(organization_id=organization_id or new_id(), name=name, created_at=context.now())
+    identity = organization.organization_id
+    done = audit.entry(context, "organization.created", identity, subject=identity, detail=name)
+    taken = Conflict("This id is taken", field="organizationId")
+    return receipts.create_once(context, _OPERATOR, once, _path(context, identity), organization, done, taken=taken)
+
+
+def find(context: Context, organization_id: str | None, wanted: Slice) -> Page[Organization]:
+    """The organizations that the caller administers, or the one of that id. Raises `NotFound`, `Forbidden`."""
+    if organization_id is None and context.caller.organization_id is None:
+        query = queries.newest_organizations(context.collections, wanted.limit + 1, wanted.after)
+        return paging.read(context.documents, query, wanted, Organization.of)
+    document = context.documents.get(_path(context, administered(context, organization_id, check=False)))
+    if document is None:
+        raise NotFound("No such organization", field="organizationId")
+    return Page([Organization.of(document)], None)
+
+
+def administered(context: Context, organization_id: str | None, *, check: bool = True) -> str:
+    """The id of an organization that the caller administers as a whole: by default the one of its key.
+
+    Raises `NotFound` for another's, `Forbidden` for a key that is narrowed to recipients, and `InvalidInput` where the
+    operator names none. With `check` the operator's must be there.
+    """
+    if context.caller.recipient_ids is not None:
+        raise Forbidden("This key is for single recipients, not for the organization")
+    return own(context, organization_id, check=check)
+
+
+def own(context: Context, organization_id: str | None, *, check: bool = True) -> str:
+    """The id of an organization of the caller's, whole or in part: by default the one of its key. Raises likewise."""
+    organization = context.caller.organization_id
+    if organization is not None:
+        if organization_id not in (None, organization):
+            raise NotFound("No such organization", field="organizationId")
+        return organization
+    if organization_id is None:
+        raise InvalidInput("Name the organization", field="organizationId")
+    if check and context.documents.get(_path(context, organization_id)) is None:
+        raise NotFound("No such organization", field="organizationId")
+    return organization_id
+
+
+def _path(context: Context, organization_id: str) -> str:
+    return f"{context.collections.organizations}/{organization_id}"

@@ -1,0 +1,1 @@
+"""Printer commands: as their senders, their executors and polling clients see them."""

@@ -1,0 +1,1 @@
+"""Print files: taken in, stored, given out."""

@@ -1,0 +1,225 @@
+"""Print files that their senders put into the bucket themselves, in parts: announced, put, then verified."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from printpipe.domain.errors import Conflict, Forbidden, Gone, InvalidInput, NotFound, TooLarge, Unavailable
+from printpipe.domain.ids import Once
+from printpipe.domain.lifecycles import UploadStatus
+from printpipe.domain.log import log
+from printpipe.domain.ports.documents import (
+    Create,
+    Document,
+    DocumentChanged,
+    DocumentExists,
+    PreconditionFailed,
+    Update,
+)
+from printpipe.domain.ports.files import FileMissing
+from printpipe.domain.print_files import PrintFile, check_file_name, check_media_type, inspect
+from printpipe.domain.records import Intake, StoredPrintFile, Upload
+from printpipe.domain.tenancy import Recipient
+from printpipe.services.access import sealing
+from printpipe.services.context import Context
+from printpipe.services.files import files, uploads
+from printpipe.services.files.files import FileTicket
+from printpipe.services.files.uploads import Measured, Purpose
+from printpipe.services.store import audit, repetition
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A file that is to come: the name and media type that its sender gives, and its size in bytes."""
+
+    name: str
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An upload that is under way, and the URL to which its bytes are put; who knows it needs no key."""
+
+    upload: Upload
+    url: str = field(repr=False)
+
+
+def begin(context: Context, purpose: Purpose, announced: Announced, once: Once) -> Opening | FileTicket:
+    """Opens the way into the bucket for one file. A repetition gets the first one, or the file that came of it.
+
+    Raises `InvalidInput` for a name or type that no print file has, `Gone` for a repetition of what has failed.
+    """
+    recipient = context.recipient(purpose.recipient_id)
+    first = _begun(context, recipient, once)
+    if first is not None:
+        return first
+    intake = _accept(context, recipient, purpose, announced, once)
+    lifetime = context.policy.upload_lifetime
+    url = context.platform.files.sign_upload(intake.gcs_path, announced.size, intake.content_type, lifetime)
+    upload = Upload(
+        **{name: getattr(intake, name) for name in Intake.model_fields},
+        status=UploadStatus.UPLOADING,
+        size=announced.size,
+        sha256=purpose.sha256,
+        md5=purpose.md5,
+        upload_url=sealing.seal(context.platform.keys, url.encode(), _url_place(intake)),
+        expires_at=context.now() + lifetime,
+    )
+    target = uploads.upload_path(context, upload.file_id)
+    try:
+        context.documents.commit(
+            Create(target, upload.data()),
+            _audit(context, "upload.opened", upload, upload.file_name),
+            *repetition.mark(context, upload.organization_id, once, target),
+        )
+    except DocumentExists:
+        first = _begun(context, recipient, once)
+        assert first is not None
+        return first
+    log("upload_begun", fileId=upload.file_id, size=upload.size)
+    return Opening(upload, url)
+
+
+def complete(context: Context, file_id: str, recipient_id: str | None, sha256: str | None) -> FileTicket:
+    """Verifies what was put into the bucket, and makes it a file with a held job. A repetition gets the same answer.
+
+    Raises `Conflict` while nothing has been put there, `InvalidInput` or `TooLarge` where it is not what was announced
+    or no printer should see it (then the upload has failed), `Gone` once it has failed or has taken too long.
+    """
+    document = _own(context, file_id, recipient_id)
+    upload = Upload.of(document)
+    if upload.status != UploadStatus.UPLOADING:
+        return _settled(context, upload, sha256)
+    if sha256 and upload.sha256 and sha256 != upload.sha256:
+        raise InvalidInput("sha256 is not the one that the upload was begun with", field="sha256")
+    expected = sha256 or upload.sha256
+    if expected is None:
+        raise InvalidInput("Send the file's sha256: the upload was begun without it", field="sha256")
+    if upload.expires_at <= context.now():
+        _fail(context, document, upload, "it took too long")
+        raise Gone("The upload took too long; begin another")
+    measured, content = _verified(context, document, upload, expected)
+    file = uploads.finished(context, upload, measured, content)
+    # The bytes that were read are those that the file keeps: all were read from one generation of the object, and none
+    # can follow it under this name. The name has one URL that writes to it, which writes only where nothing is; and
+    # whoever removes the object has made the upload a failed one before, which this batch's precondition rules out.
+    try:
+        uploads.put_pictures(context, file, content)
+        ended = {"status": UploadStatus.COMPLETED.value, "uploadUrl": None}
+        end = Update(document.path, ended, document.version)
+        context.documents.commit(*uploads.creations(context, file), end)
+    except Unavailable:  # it may have been written all the same; whoever asks again is told
+        raise
+    except PreconditionFailed:
+        uploads.discard(context, uploads.pictures(file))
+        return _settled(context, Upload.of(_own(context, file_id, recipient_id)), sha256)
+    except Exception:
+        uploads.discard(context, uploads.pictures(file))
+        raise
+    uploads.note_stored(file)
+    return uploads.first_ticket(context, file)
+
+
+def _begun(context: Context, recipient: Recipient, once: Once) -> Opening | FileTicket | None:
+    file_id = once.new_id(recipient.organization_id)
+    document = repetition.find(context, uploads.upload_path(context, file_id), once, files.path(context, file_id))
+    if document is None:
+        return None
+    upload = Upload.of(document)
+    if upload.status != UploadStatus.UPLOADING:
+        return _settled(context, upload, None)
+    if upload.expires_at <= context.now():
+        raise Gone("The upload took too long; begin another")
+    assert upload.upload_url is not None
+    url = sealing.unseal(context.platform.keys, upload.upload_url, _url_place(upload))
+    return Opening(upload, url.decode())
+
+
+def _accept(context: Context, recipient: Recipient, purpose: Purpose, announced: Announced, once: Once) -> Intake:
+    with _concerning("fileName"):
+        name = check_file_name(announced.name)
+    with _concerning("contentType"):
+        media_type = check_media_type(announced.media_type)
+    return uploads.accept(context, recipient, purpose, name, media_type, once)
+
+
+@contextmanager
+def _concerning(field: str) -> Iterator[None]:
+    """The same error, about a field of this request's own."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=field) from None
+
+
+def _own(context: Context, file_id: str, recipient_id: str | None) -> Document:
+    """The upload, where the caller may act for its recipient; else `NotFound`, whatever the reason."""
+    document = context.documents.get(uploads.upload_path(context, file_id))
+    if document is not None and recipient_id in (None, document.data["recipientId"]):
+        with suppress(NotFound, Forbidden):
+            context.recipient(document.data["recipientId"])
+            return document
+    raise NotFound("No such upload", field="fileId")
+
+
+def _verified(context: Context, document: Document, upload: Upload, sha256: str) -> tuple[Measured, PrintFile]:
+    try:
+        stored = context.platform.files.stat(upload.gcs_path)
+        if stored is None:
+            raise FileMissing(upload.gcs_path)
+        if stored.size != upload.size:
+            raise InvalidInput(f"The file has {stored.size} bytes, not the {upload.size} announced", field="size")
+        with context.platform.files.open(upload.gcs_path) as stream:
+            measured = uploads.measure(stream, upload.size)
+            uploads.check_sums(measured, sha256, upload.md5)
+            return measured, inspect(stream, upload.file_name)
+    except FileMissing:
+        raise Conflict("The file has not been uploaded: PUT it to the uploadUrl first", detail="uploading") from None
+    except (InvalidInput, TooLarge) as refusal:
+        _fail(context, document, upload, refusal.message)
+        raise
+
+
+def _fail(context: Context, document: Document, upload: Upload, why: str) -> None:
+    """Ends the upload, then removes its object; in this order, lest a file be made of what is gone."""
+    failed = {"status": UploadStatus.FAILED.value, "failure": why, "uploadUrl": None}
+    try:
+        context.documents.commit(
+            Update(document.path, failed, document.version), _audit(context, "upload.failed", upload, why)
+        )
+    except DocumentChanged:  # another call has ended it, one way or the other
+        return
+    uploads.discard(context, [upload.gcs_path])
+    log("upload_failed", fileId=upload.file_id, why=why)
+
+
+def _audit(context: Context, action: str, upload: Upload, detail: str) -> Create:
+    return audit.entry(
+        context,
+        action,
+        upload.organization_id,
+        subject=upload.file_id,
+        recipient_id=upload.recipient_id,
+        detail=detail,
+    )
+
+
+def _url_place(intake: Intake) -> str:
+    """What the upload's URL is sealed for."""
+    return f"{intake.organization_id}/uploads/{intake.file_id}/uploadUrl"
+
+
+def _settled(context: Context, upload: Upload, sha256: str | None) -> FileTicket:
+    """What became of an upload that has ended."""
+    if upload.status == UploadStatus.UPLOADING:
+        raise Conflict("Another file has taken the upload's id", detail="taken")
+    if upload.status == UploadStatus.FAILED:
+        raise Gone(f"The upload has failed; begin another ({upload.failure})")
+    document = context.documents.get(files.path(context, upload.file_id))
+    if document is None:
+        raise Gone("The file has been removed")
+    file = StoredPrintFile.of(document)
+    if sha256 not in (None, file.sha256):
+        raise Conflict("The upload was completed with another sha256", detail="completed", field="sha256")
+    return uploads.first_ticket(context, file)

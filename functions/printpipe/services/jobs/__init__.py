@@ -1,0 +1,1 @@
+"""Print jobs: ordered, queued, dispatched, begun, followed to their ends."""

@@ -1,0 +1,1 @@
+"""Printers: entered by people, seen by reports, and their history."""

@@ -1,0 +1,1 @@
+"""How services use the document store: questions, pages, batches, repetitions, records of who did what."""
