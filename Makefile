@@ -3,7 +3,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/installed
-WORKERS ?= 2
+WORKERS ?= 3
 
 export PYTHONPATH := functions:.
 

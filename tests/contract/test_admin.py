@@ -129,7 +129,9 @@ def _filled(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def test_what_is_held_may_be_given(cloud: Cloud, site: Site) -> None:
-    few = cloud.new_key(site.organization, None, ["keys.write", "app", "members.write"])
+    few = cloud.new_key(
+        site.organization, None, ["keys.write", "app", "members.write", "commands.execute", "status.write"]
+    )
     assert post(cloud, "keys", few, name="Less", scopes=["read", "jobs.write"]).status_code == 201
     assert post(cloud, "memberships", few, userId="user-1", role="operator").status_code == 201
     bound = cloud.new_key(site.organization, [site.lan_recipient, site.agent_recipient], ["admin"])

@@ -6,6 +6,8 @@ from typing import Any
 from printpipe.domain.ports.documents import Document
 from tests.cloud import Cloud, Site
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 SERIAL = "01P00A381200434"
 
 

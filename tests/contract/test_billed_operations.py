@@ -16,6 +16,8 @@ from tests.cloud import Cloud, Site
 from tests.contract.wire_client import send, variables_of
 from tests.contract.wire_examples import examples, fill
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 
 @dataclass(frozen=True)
 class Cost:

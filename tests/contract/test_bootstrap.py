@@ -17,6 +17,8 @@ from tests.cloud import ROOT, Cloud
 from tools import bootstrap
 from tools.bootstrap import Member, OrganizationKey, Refused, Site, Wishes
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 
 def run(cloud: Cloud, *arguments: str, key: str | None, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command line, against the gateway."""

@@ -9,6 +9,8 @@ from printpipe.domain.ports.documents import Update
 from tests.cloud import Cloud, Site
 from tests.contract.order_desk import PRODUCT, Desk, Json, refused
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 
 @pytest.fixture
 def desk(cloud: Cloud, site: Site) -> Desk:

@@ -184,8 +184,8 @@ def test_another_organization_finds_nothing(cloud: Cloud, cellar: Desk) -> None:
         ({"command_type": "set_bed_temp"}, 400, "metadata.target: Field required"),
         ({"command_type": "set_fan_speed", "metadata": {"speed": 101}}, 400, "metadata.speed: "),
         ({"command_type": "custom_gcode", "metadata": {"gcode": "M112"}}, 400, "metadata.gcode: "),
-        ({"command_type": "light_on", "expires_at": "2020-01-01T00:00:00Z"}, 400, "expires_at: "),
-        ({"command_type": "light_on", "expires_at": "2099-01-01T00:00:00Z"}, 400, "expires_at: "),
+        ({"command_type": "light_on", "expires_at": "2020-01-01T00:00:00Z"}, 400, "expires_at "),
+        ({"command_type": "light_on", "expires_at": "2099-01-01T00:00:00Z"}, 400, "expires_at "),
         ({"command_type": "light_on", "printer_id": "no-such-printer"}, 404, "printer_id: "),
         (
             {"command_type": "start_print", "metadata": {"file_name": "a.3mf", "file_id": "none"}},

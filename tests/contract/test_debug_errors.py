@@ -9,6 +9,8 @@ from printpipe.domain.ports.documents import Create
 from tests.backends import Backend
 from tests.cloud import Cloud, Site, running
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 BODY = {"recipientId": 7, "commandType": "pause"}
 WRONG_JOB = {"product_id": 7}
 

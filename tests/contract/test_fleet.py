@@ -12,6 +12,8 @@ from printpipe.domain.ports.documents import Delete, Update
 from tests.cloud import Cloud, Site
 from tests.contract import order_desk
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 LEFT, RIGHT = "01P00A381200434", "01S00C123400001"
 SEEDS_PRINTER = {
     "name": "Bambu Lab X1C #1",

@@ -11,6 +11,8 @@ from printpipe.services.health import REMEMBER_SECONDS
 from tests.backends import Backend
 from tests.cloud import Cloud, Site, running
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 LIMIT_SECONDS = 10.0
 SHOWN = {
     "ok",

@@ -10,6 +10,8 @@ from printpipe.domain.ports.documents import Update
 from tests.cloud import Cloud, Site
 from tests.contract.order_desk import PRODUCT, Desk, Json, refused
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 AMS = {"enabled": True, "slots": [{"slot_number": 1, "filament_type": "PLA", "filament_color": "Red"}]}
 
 

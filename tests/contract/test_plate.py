@@ -16,6 +16,8 @@ from tests.cloud import Cloud, Site
 from tests.contract.reporting import IDLE, SERIALS, Instance, printer_of
 from tests.counts import count
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 SERIAL = SERIALS[0]
 BENCHY = {"state": "completed", "fileName": "benchy.3mf", "printJobId": "job-1"}
 CUBE = {"state": "completed", "fileName": "cube.3mf", "printJobId": "job-2"}

@@ -11,6 +11,8 @@ import requests
 from local.sample_print import make_3mf
 from tests.cloud import Cloud, Site
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 SERIAL = "01P00A381200434"
 
 Json = dict[str, Any]

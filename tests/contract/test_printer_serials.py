@@ -14,6 +14,8 @@ from printpipe.services.printers.status_reports import Report, Taken
 from tests.cloud import Cloud, Site
 from tests.contract.reporting import IDLE, SERIALS, Instance, history_of, printer_of
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 ADDRESS = "192.168.1.50"
 
 

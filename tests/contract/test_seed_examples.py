@@ -13,6 +13,8 @@ from tests.cloud import Cloud
 from tests.contract.described import MODEL, RECIPIENT, SERIAL, Service, check, described_service
 from tests.contract.wire_client import PICTURE
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 EVENTS = "/api/printer-events/report"
 EVENT_SERIAL, EVENT_ADDRESS = "01P00A123", "192.168.1.100"
 

@@ -15,6 +15,8 @@ from printpipe.services.store.paging import Slice
 from tests.cloud import Cloud, Site
 from tests.contract.reporting import IDLE, NOON, SERIALS, Instance, history_of, printer_of
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 WHOLE = Slice(200)
 
 

@@ -9,6 +9,8 @@ import requests
 from printpipe.domain.ports.documents import Update
 from tests.cloud import Cloud, Site
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 SERIAL = "01P00A381200434"
 JOB = "3c1b7d52-9a60-4a5e-8f0e-2b8f0a4c7d11"
 WHOLE = {

@@ -8,6 +8,8 @@ import pytest
 
 from tests.cloud import Cloud, Site
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 SERIAL = "01P00A381200434"
 SHOWN = "no picture of rtsps://192.168.1.9:322/live yet"
 

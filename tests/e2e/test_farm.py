@@ -247,7 +247,7 @@ def test_waiting_jobs_say_what_keeps_them_from_each_printer(told: Told) -> None:
     assert told.waits["rush"] == {
         "P1S 1": [lying],
         "P1S 2": [lying],
-        "P1S 3": ["offline"],
+        "P1S 3": ["offline", "ams_unknown"],
         "X1C": [lying, "model_mismatch: P1S"],
     }
     assert told.waits["gear"]["X1C"] == [lying]
@@ -255,7 +255,7 @@ def test_waiting_jobs_say_what_keeps_them_from_each_printer(told: Told) -> None:
     assert told.waits["seal"] == {
         "P1S 1": [lying, "material_missing: ABS"],
         "P1S 2": [lying, "material_missing: ABS"],
-        "P1S 3": ["offline", "material_missing: ABS"],
+        "P1S 3": ["offline", "material_missing: ABS", "ams_unknown"],
         "X1C": [lying, "model_mismatch: P1S"],
     }
     assert told.waits["lamp"]["P1S 3"] == ["offline"]

@@ -57,9 +57,12 @@ ALLOWED = ((400, "ValidationError"), UNAVAILABLE)
 
 
 def _sample() -> dict[str, catalog.Row]:
-    """One row of each kind: by its packages and its credential."""
-    kinds = {(row.requirement_set, row.auth, row.keyless, bool(row.files)): name for name, row in ROWS.items()}
-    return {name: ROWS[name] for name in kinds.values()}
+    """A row for each set of packages, each credential and each other peculiarity."""
+    found: dict[object, str] = {}
+    for name, row in ROWS.items():
+        for kind in ((row.requirement_set,), (row.auth, row.keyless), ("files", bool(row.files))):
+            found.setdefault(kind, name)
+    return {name: ROWS[name] for name in found.values()}
 
 
 SERVED = ROWS if SOAK else _sample()
@@ -196,7 +199,7 @@ def _expected(row: catalog.Row) -> tuple[int, str | None]:
         return 503, None
     if row.auth == "optional":
         return (401, "AuthError") if row.keyless == "legacy" else UNAVAILABLE
-    answers = {"none": (200, None), "key": (401, "AuthError"), "token": (404, "NotFoundError")}
+    answers = {"none": (200, None), "key": (401, "AuthError"), "token": (404, "NotFoundError"), "jwt": (401, None)}
     return answers[str(row.auth)]
 
 
@@ -211,6 +214,9 @@ def test_an_http_bundle_answers_in_its_dialect(bundles: Path, tmp_path: Path, na
             assert (answer.status_code, "PrintPipe" in answer.text) == (200, True)
             return
         body = answer.json()
+        if row.auth == "jwt":
+            assert (answer.status_code, body.keys()) == (401, {"error"})
+            return
         assert (answer.status_code, body.get("error_type")) == (status, error), answer.text
         assert body["ok"] is (status == 200)
         assert error is None or {"message", "detail"} <= body.keys()

@@ -17,8 +17,8 @@ from tests.counts import count
 from tests.farm import Farm
 
 DISPATCHERS = 8
-PRINTERS = count(50, quick=10)
-JOBS = count(500, quick=30)
+PRINTERS = count(50, quick=6)
+JOBS = count(500, quick=15)
 SECONDS = count(900, quick=90)
 
 

@@ -1,16 +1,20 @@
 """The bundles: each holds its function's import closure and nothing else, and is the same to the byte everywhere."""
 
+import ast
 import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from printpipe.runtime import catalog
 from tools import bundle
@@ -32,6 +36,26 @@ def contents(file: Path) -> dict[str, bytes]:
 def handler_files(row: catalog.Row) -> set[str]:
     modules = [face.module for face in row.faces] if row.http else [row.handler_module]
     return {f"{module.replace('.', '/')}.py" for module in modules}
+
+
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
+_OURS = frozenset({"printpipe", "main", "google"})
+"""Google's namespace is many packages: which of its clients are loaded is looked at where bundles are served."""
+
+
+def imported(file: Path) -> set[str]:
+    """The packages that a module imports as soon as it is imported itself."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = list(ast.parse(file.read_text()).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Try | ast.With | ast.ClassDef):
+            waiting += node.body
+    return found - _OURS - sys.stdlib_module_names
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +111,18 @@ def test_a_bundle_holds_its_own_handler_row_packages_and_adapters(built: Path, n
     assert {file for file in files if not file.endswith(".py")} == BESIDE_THE_CODE | set(row.files)
     requirements = FUNCTIONS / "requirements" / f"{row.requirement_set}.txt"
     assert files["requirements.txt"] == requirements.read_bytes()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_bundles_set_has_what_its_modules_import_first(built: Path, name: str) -> None:
+    entry = json.loads((built / bundle.MANIFEST).read_text())[name]
+    requirements = contents(built / entry["file"])["requirements.txt"].decode()
+    pinned = {canonicalize_name(each) for each in _PIN.findall(requirements)}
+    installed = packages_distributions()
+    for module in entry["modules"]:
+        file = FUNCTIONS / f"{module.replace('.', '/')}.py"
+        for package in imported(file) if file.exists() else ():
+            assert {canonicalize_name(each) for each in installed[package]} & pinned, (module, package)
 
 
 @pytest.mark.parametrize("name", ROWS)

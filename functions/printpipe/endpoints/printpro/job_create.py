@@ -12,8 +12,9 @@ from printpipe.domain.values import Name, OptionalId, OptionalName, PlateIndex, 
 from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_job_views import DeadlineHours, JobView, PriorityWord
-from printpipe.services.jobs import orders
-from printpipe.services.jobs.orders import Commission, Shown
+from printpipe.services.jobs import commissions
+from printpipe.services.jobs.commissions import Commission
+from printpipe.services.jobs.orders import Shown
 
 _MOST_SLOTS = 64
 
@@ -95,5 +96,5 @@ class Created(JobView):
 
 def post(call: Call, body: Request, once: Once) -> Created:
     """Creates a job, pending until it is sent; the first one of an uploaded file is the job that came with it."""
-    created = orders.create(call.context, body.commission(), once)
+    created = commissions.create(call.context, body.commission(), once)
     return Created(**printpro_job_views.fields(Shown(created)))
