@@ -84,7 +84,7 @@ JOBS: Mapping[JobStatus, frozenset[JobStatus]] = {
 }
 """The steps a job may take; reports can be lost or late, so a later state may be reached past an earlier one.
 
-Besides, `services/jobs` takes a job back to the queue whose start nobody took or which has plates left to print, and to
+Besides, `services/jobs/steps` takes a job back to the queue whose start nobody took or which has plates left, and to
 a person when it has waited for too long; no report tells of that.
 """
 

@@ -16,7 +16,7 @@ from printpipe.domain.printer_status import cleaned
 from printpipe.domain.records import Event
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
-from printpipe.services.jobs import jobs
+from printpipe.services.jobs import steps
 from printpipe.services.printers import pictures as stored_pictures
 from printpipe.services.store import abreast, paging, queries, receipts, repetition
 from printpipe.services.store.paging import Page, Slice
@@ -195,15 +195,15 @@ def _own(context: Context, identity: str) -> Document:
     return document
 
 
-def _job_step(context: Context, event: Event) -> jobs.Step:
+def _job_step(context: Context, event: Event) -> steps.Step:
     to = _JOB_STEPS.get(event.event_type)
     if to is None or event.print_job_id is None:
-        return jobs.NO_STEP
+        return steps.NO_STEP
     data = event.error_data or {}
     reason = event.message or data.get("reason") or data.get("description")
     reason = reason if isinstance(reason, str) else None
-    source = jobs.Source(event.command_id, event.printer_serial)
-    return jobs.follow(
+    source = steps.Source(event.command_id, event.printer_serial)
+    return steps.follow(
         context,
         event.recipient_id,
         event.print_job_id,

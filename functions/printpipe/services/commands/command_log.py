@@ -16,7 +16,7 @@ from printpipe.services.commands import commands, execution, polling
 from printpipe.services.commands.commands import Target
 from printpipe.services.commands.execution import Claimed, Result
 from printpipe.services.context import Context
-from printpipe.services.jobs import jobs
+from printpipe.services.jobs import jobs, steps
 from printpipe.services.printers import printers
 from printpipe.services.store import abreast, audit, paging, queries, repetition
 from printpipe.services.store.paging import After, Page, Slice
@@ -148,7 +148,7 @@ def remove(context: Context, command_id: str) -> Command:
         if command.status == CommandStatus.PROCESSING:
             raise Conflict("The command is being carried out", detail=command.status.value)
         changes: dict[str, Any] = {"deleted_at": context.now()}
-        step = jobs.NO_STEP
+        step = steps.NO_STEP
         if command.status == CommandStatus.PENDING:
             changes |= {"status": CommandStatus.CANCELLED, "completed_at": context.now()}
             step = _job_step(context, command)
@@ -220,15 +220,15 @@ def _pending_at(context: Context, printer: Printer, limit: int) -> list[Command]
     return [each for each in found if each.printer_id == printer.printer_id][:limit]
 
 
-def _job_step(context: Context, command: Command) -> jobs.Step:
+def _job_step(context: Context, command: Command) -> steps.Step:
     if command.type != "start_print":
-        return jobs.NO_STEP
+        return steps.NO_STEP
     if not command.via_bus and command.job_id is not None:
         document = context.documents.get(jobs.path(context, command.job_id))
         job = Job.of(document) if document else None
         if job is not None and JOBS[job.status] and job.command_id == command.command_id:
             raise Conflict("A client may have begun this print: cancel its job instead", detail=job.status.value)
-        return jobs.NO_STEP
+        return steps.NO_STEP
     return polling.start_cancelled(context, command, "its start was deleted")
 
 

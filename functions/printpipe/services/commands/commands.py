@@ -15,7 +15,7 @@ from printpipe.domain.records import Command, Printer
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.commands import messages
 from printpipe.services.context import Context
-from printpipe.services.jobs import jobs, starts
+from printpipe.services.jobs import starts, steps
 from printpipe.services.jobs.starts import Place, Startable
 from printpipe.services.printers import printers
 from printpipe.services.store import audit, queries, repetition
@@ -172,7 +172,7 @@ def _queue(
     beside = _beside(context, command, once)
     if place is not None:
         command = command.model_copy(update={"printer_id": place.printer.id})
-        beside.append(jobs.occupied_by_start(context, command, place.printer))
+        beside.append(steps.occupied_by_start(context, command, place.printer))
     try:
         commit_new(context.documents, _creation(context, command), *beside)
     except DocumentExists:

@@ -15,7 +15,7 @@ from printpipe.domain.tenancy import Recipient
 from printpipe.services.commands import commands, polling
 from printpipe.services.context import Context
 from printpipe.services.files.files import FileTicket, link, ticket
-from printpipe.services.jobs import jobs
+from printpipe.services.jobs import jobs, steps
 from printpipe.services.printers import printers
 from printpipe.services.store import queries
 
@@ -85,7 +85,7 @@ def claim(context: Context, recipient_id: str, command_id: str, holder: str, fen
                 "lease": lease.data(),
                 "acknowledgedAt": command.acknowledged_at or context.now(),
             }
-            step = _job_claimed(context, command, holder) if fresh else jobs.NO_STEP
+            step = _job_claimed(context, command, holder) if fresh else steps.NO_STEP
         try:
             beside = [] if refusal else plate.unchanged
             context.documents.commit(Update(document.path, changes, document.version), *step.writes, *beside)
@@ -140,7 +140,7 @@ def report(context: Context, recipient_id: str, command_id: str, result: Result)
             "errorMessage": result.error_message,
         }
         refusal = _refusal(recipient, command, result)
-        step = jobs.NO_STEP
+        step = steps.NO_STEP
         if refusal:
             late = {**told, "fence": result.fence, "receivedAt": context.now()}
             changes: Mapping[str, Any] = {"lateResult": late}
@@ -267,30 +267,30 @@ def _moot(context: Context, recipient: Recipient, command: Command) -> str | Non
     return None
 
 
-def _job_claimed(context: Context, command: Command, holder: str) -> jobs.Step:
+def _job_claimed(context: Context, command: Command, holder: str) -> steps.Step:
     if not _is_start(command):
-        return jobs.NO_STEP
-    return jobs.follow(
+        return steps.NO_STEP
+    return steps.follow(
         context, command.recipient_id, command.job_id, JobStatus.CLAIMED, claimed_by=holder, by_start=command
     )
 
 
-def _job_step(context: Context, command: Command) -> jobs.Step:
+def _job_step(context: Context, command: Command) -> steps.Step:
     """What a command's end means for its job: one that was not begun fails with its start, a stop ends a job."""
     if command.type == "stop" and command.status == CommandStatus.COMPLETED:
-        return jobs.stopped(context, command)
+        return steps.stopped(context, command)
     if command.type == "start_print" and command.job_id is None:
-        return jobs.start_over(context, command)
+        return steps.start_over(context, command)
     if not _is_start(command):
-        return jobs.NO_STEP
-    to, unless, reason = JobStatus.FAILED, jobs.AT_WORK, command.error_message or command.message
+        return steps.NO_STEP
+    to, unless, reason = JobStatus.FAILED, steps.AT_WORK, command.error_message or command.message
     if command.status == CommandStatus.COMPLETED:
         to, unless, reason = JobStatus.PREPARING, frozenset(), None
     elif command.status == CommandStatus.UNKNOWN:
         to = JobStatus.UNKNOWN
     elif command.status == CommandStatus.EXPIRED:
         reason = "No client took the start in time"
-    return jobs.follow(
+    return steps.follow(
         context, command.recipient_id, command.job_id, to, unless=unless, reason=reason, by_start=command
     )
 

@@ -11,7 +11,7 @@ from printpipe.domain.records import Command, Job
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.commands import commands
 from printpipe.services.context import Context
-from printpipe.services.jobs import jobs
+from printpipe.services.jobs import jobs, steps
 from printpipe.services.printers import printers
 
 
@@ -75,7 +75,7 @@ def cancel_overruled(context: Context, done: Command) -> None:
         command = Command.of(document)
         if not overrules(done, command):
             continue
-        step = jobs.NO_STEP
+        step = steps.NO_STEP
         if command.type == "start_print":
             step = start_cancelled(context, command, "stopped before it began")
         changes = {"status": CommandStatus.CANCELLED.value, "completedAt": context.now()}
@@ -87,12 +87,12 @@ def cancel_overruled(context: Context, done: Command) -> None:
         log("command_cancelled", commandId=command.command_id, printJobId=command.job_id)
 
 
-def start_cancelled(context: Context, start: Command, reason: str) -> jobs.Step:
+def start_cancelled(context: Context, start: Command, reason: str) -> steps.Step:
     """The step that goes with a start that is cancelled before anybody took it: its job is cancelled, if it has one."""
     if start.job_id is None:
-        return jobs.start_over(context, start)
+        return steps.start_over(context, start)
     to = JobStatus.CANCELLED
-    return jobs.follow(context, start.recipient_id, start.job_id, to, reason=reason, by_start=start)
+    return steps.follow(context, start.recipient_id, start.job_id, to, reason=reason, by_start=start)
 
 
 def _query(context: Context, recipient_id: str, serial: str | None, **more: Any) -> list[Document]:

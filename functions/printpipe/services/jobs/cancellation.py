@@ -10,7 +10,7 @@ from printpipe.domain.records import Command, Job
 from printpipe.services.commands import commands
 from printpipe.services.commands.commands import Target
 from printpipe.services.context import Context
-from printpipe.services.jobs import jobs
+from printpipe.services.jobs import jobs, steps
 from printpipe.services.store import audit, receipts
 
 _TRIES = 10
@@ -62,7 +62,7 @@ def has_begun(context: Context, job: Job) -> bool:
 
 
 def _end(context: Context, document: Document, reason: str | None, receipt: list[Create]) -> Job:
-    step = jobs.cancelled(context, document, reason)
+    step = steps.cancelled(context, document, reason)
     context.documents.commit(*step.writes, _noted(context, Job.of(document), "job.cancelled", reason), *receipt)
     step.note()
     return Job.of(jobs.own(context, document.id))

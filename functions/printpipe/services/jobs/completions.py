@@ -14,7 +14,7 @@ from printpipe.domain.tenancy import Recipient
 from printpipe.services import events
 from printpipe.services.context import Context
 from printpipe.services.events import Happening
-from printpipe.services.jobs import jobs
+from printpipe.services.jobs import jobs, steps
 from printpipe.services.printers import pictures
 from printpipe.services.store import queries, receipts
 
@@ -100,12 +100,12 @@ def _end(context: Context, recipient: Recipient, told: Completion, once: Once, i
     document = _job(context, recipient, told, identity)
     if document is None:
         job = _external(context, recipient, told)
-        step = jobs.Step(
+        step = steps.Step(
             [Create(jobs.path(context, job.job_id), job.data())], "job_external", {"printJobId": job.job_id}
         )
     else:
-        at, source = min(told.completed_at, context.now()), jobs.Source(None, told.printer_serial)
-        step = jobs.conclusion(context, document, told.end, told.reason, at, source)
+        at, source = min(told.completed_at, context.now()), steps.Source(None, told.printer_serial)
+        step = steps.conclusion(context, document, told.end, told.reason, at, source)
         job = Job.of(document)
         if step.writes:
             job = job.model_copy(update={"status": told.end})

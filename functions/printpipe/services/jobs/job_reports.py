@@ -12,7 +12,7 @@ from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Document, DocumentChanged, Update, Write
 from printpipe.domain.records import Job, Printer, Progress
 from printpipe.services.context import Context
-from printpipe.services.jobs import cancellation, jobs
+from printpipe.services.jobs import cancellation, jobs, steps
 from printpipe.services.printers import printers
 from printpipe.services.store import audit
 
@@ -54,17 +54,17 @@ def report(context: Context, job_id: str, told: Told) -> Job:
     raise Unavailable("The job is being changed by others", retry_after=1)
 
 
-def _step(context: Context, document: Document, told: Told) -> jobs.Step:
+def _step(context: Context, document: Document, told: Told) -> steps.Step:
     job = Job.of(document)
     if told.status in (None, job.status):
-        return jobs.NO_STEP
+        return steps.NO_STEP
     if told.status in _WAITING:
         raise Conflict("A job is not put back by a report; cancel it, or send it", field="status")
     if JOBS[job.status] and _is_agents(context, job) and (JOBS[told.status] or not _is_in_doubt(context, job)):
         raise Conflict(f"The job is {job.status}: only the agent at its printer tells of it", field="status")
     if not JOBS[told.status]:
-        return jobs.conclusion(context, document, told.status, told.reason)
-    step = jobs.advance(context, document, told.status, told.reason)
+        return steps.conclusion(context, document, told.status, told.reason)
+    step = steps.advance(context, document, told.status, told.reason)
     if not step.writes:
         raise Conflict(f"The job is {job.status} already", field="status", detail=job.status.value)
     return step
@@ -94,7 +94,7 @@ def _is_silent(context: Context, job: Job) -> bool:
     return activity_now(Printer.of(document).state if document else None, context.now()) == "offline"
 
 
-def _writes(context: Context, document: Document, step: jobs.Step, told: Told) -> list[Write]:
+def _writes(context: Context, document: Document, step: steps.Step, told: Told) -> list[Write]:
     job = Job.of(document)
     stands = step.status or job.status
     fields: dict[str, Any] = {}

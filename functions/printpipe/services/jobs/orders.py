@@ -12,7 +12,7 @@ from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Document, PreconditionFailed, Query, Update, Write
 from printpipe.domain.records import Job, Printer
 from printpipe.services.context import Context
-from printpipe.services.jobs import dispatch, jobs, queue
+from printpipe.services.jobs import dispatch, jobs, queue, steps
 from printpipe.services.jobs.dispatch import Verdict
 from printpipe.services.printers import printers
 from printpipe.services.store import audit, paging, queries
@@ -85,11 +85,11 @@ def remove(context: Context, job_id: str) -> None:
     """
     for _ in range(_TRIES):
         document = jobs.own(context, job_id)
-        job, step = Job.of(document), jobs.NO_STEP
+        job, step = Job.of(document), steps.NO_STEP
         if JOBS[job.status]:
             if job.status not in (JobStatus.HELD, JobStatus.QUEUED) or job.command_id is not None:
                 raise Conflict(f"The job is {job.status}: cancel it first", detail=job.status.value)
-            step = jobs.cancelled(context, document)
+            step = steps.cancelled(context, document)
         gone = {"deletedAt": context.now(), "updatedAt": context.now()}
         done = audit.entry(context, "job.deleted", job.organization_id, subject=job_id, recipient_id=job.recipient_id)
         try:

@@ -10,7 +10,7 @@ from printpipe.domain.tenancy import NOBODY, Recipient
 from printpipe.services.context import Context
 from printpipe.services.files import files
 from printpipe.services.files.files import FileTicket
-from printpipe.services.jobs import jobs, starts
+from printpipe.services.jobs import jobs, starts, steps
 from printpipe.services.store import queries
 
 _TRIES = 3
@@ -54,9 +54,9 @@ def report(context: Context, recipient_id: str, product_id: str, job_id: str | N
     job = _job(context, recipient, job_id) or _job_of_product(context, recipient, product_id)
     at_printer = job.status in AT_THE_PRINTER and not (progress.started or progress.completed)
     if progress.success is False and not at_printer:
-        return jobs.conclude(context, recipient, job.job_id, JobStatus.FAILED, progress.error).status
+        return steps.conclude(context, recipient, job.job_id, JobStatus.FAILED, progress.error).status
     if progress.completed:
-        return jobs.conclude(context, recipient, job.job_id, JobStatus.COMPLETED, None).status
+        return steps.conclude(context, recipient, job.job_id, JobStatus.COMPLETED, None).status
     return _started(context, recipient, job) if progress.started else job.status
 
 
@@ -109,7 +109,7 @@ def _nearness(job: Job) -> int:
 def _started(context: Context, recipient: Recipient, job: Job) -> JobStatus:
     """A paused job stays paused, an ended one ended: clients say again and again that a print has started."""
     for _ in range(_TRIES):
-        step = jobs.follow(context, recipient.id, job.job_id, JobStatus.PRINTING, unless=jobs.AT_WORK)
+        step = steps.follow(context, recipient.id, job.job_id, JobStatus.PRINTING, unless=steps.AT_WORK)
         if not step.writes:
             return Job.of(jobs.get(context, recipient, job.job_id)).status
         try:

@@ -11,7 +11,7 @@ from printpipe.domain.ports.documents import Document, PreconditionFailed, Updat
 from printpipe.domain.records import Job
 from printpipe.services.commands import execution
 from printpipe.services.context import Context
-from printpipe.services.jobs import dispatch, jobs, starts
+from printpipe.services.jobs import dispatch, jobs, starts, steps
 from printpipe.services.printers import printers
 from printpipe.services.store import audit, bookmarks, queries, receipts
 
@@ -54,7 +54,7 @@ def send(context: Context, job_id: str, printer_id: str | None, patience: timede
         changes = {**wanted, **jobs.queued(sent, context.now()), "wait_seconds": wait_seconds, "reason": None}
         sent = sent.model_copy(update=changes)
         writes: list[Write] = [Update(document.path, sent.fields(changes), document.version)]
-        writes += [*jobs.shown(context, sent), *receipts.issue(context, tenant, once, document.path)]
+        writes += [*steps.shown(context, sent), *receipts.issue(context, tenant, once, document.path)]
         writes.append(audit.entry(context, "job.sent", tenant, subject=job_id, recipient_id=job.recipient_id))
         try:
             context.documents.commit(*writes)
@@ -110,7 +110,7 @@ def _give_back(context: Context, document: Document) -> None:
     after = job.model_copy(update=changes)
     try:
         context.documents.commit(
-            Update(document.path, after.fields(changes), document.version), *jobs.shown(context, after)
+            Update(document.path, after.fields(changes), document.version), *steps.shown(context, after)
         )
     except PreconditionFailed:
         return  # it was begun or cancelled in this moment

@@ -13,7 +13,7 @@ from printpipe.domain.ports.documents import Create, Document, DocumentChanged, 
 from printpipe.domain.records import Claim, Command, Job, Run, StoredPrintFile
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
-from printpipe.services.jobs import jobs
+from printpipe.services.jobs import jobs, steps
 from printpipe.services.store import receipts
 from printpipe.services.store.commit import commit_new
 
@@ -80,7 +80,7 @@ def order(context: Context, job: Startable, command: Command, place: Place | Non
         stored = Update(target, given.data(), job.version)
     writes = [stored, *beside, *_mirror(context, given)]
     if place is not None:
-        writes.append(jobs.occupied(context, given, place.printer, place.printer.version if place.exactly else None))
+        writes.append(steps.occupied(context, given, place.printer, place.printer.version if place.exactly else None))
     try:
         commit_new(context.documents, _claim(context, given, f"command:{command.command_id}", now), *writes)
     except DocumentExists:
