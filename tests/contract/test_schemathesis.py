@@ -240,7 +240,8 @@ def _known_to_tokens(cloud: Cloud, site: Site, label: str, file: str) -> list[st
         return [_printer(cloud, site) for _ in range(made)]
     if "/print-jobs/" in label:
         return [_order(cloud, site, "print-jobs", {"product_id": "PROD-55", "file_id": file}) for _ in range(made)]
-    command = {"printer_id": _printer(cloud, site), "command_type": "pause"}
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    command = {"printer_id": _printer(cloud, site), "command_type": "pause", "expires_at": later}
     return [_order(cloud, site, "printer-commands", command) for _ in range(made)]
 
 
