@@ -69,10 +69,10 @@ def verdicts(context: Context, job: Job) -> list[Verdict]:
     """For each of the organization's printers, what keeps the waiting job from it."""
     file = _files(context, [job]).get(str(job.file_id))
     needs, found = needed(job, file), []
-    for document in _printers(context, job.organization_id, in_use=None):
-        outcome = fit(needs, _candidate(context, document))
-        reasons = _refusal(context, job, file, document, outcome) if isinstance(outcome, Fit) else outcome
-        found.append(Verdict(Printer.of(document), reasons))
+    for berth in _berths(context, job.organization_id, in_use=None):
+        outcome = fit(needs, berth.candidate)
+        reasons = _refusal(job, file, berth, outcome) if isinstance(outcome, Fit) else outcome
+        found.append(Verdict(berth.printer, reasons))
     return found
 
 
@@ -103,14 +103,29 @@ def plate_of(job: Job, file: StoredPrintFile | None) -> int:
     return plates[job.plates_completed % len(plates)] if plates else 1
 
 
+@dataclass(frozen=True)
+class _Berth:
+    """A printer as it was read, and what that means for jobs."""
+
+    document: Document
+    printer: Printer
+    candidate: Candidate
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can begin a job now, if one fits."""
+        idle = self.candidate.online and not self.candidate.busy and self.candidate.plate_cleared
+        return idle and self.candidate.active and self.candidate.reachable
+
+
 class _Fleet:
     """An organization's printers during one distribution: which are free, and who has jobs at them."""
 
     def __init__(self, context: Context, organization_id: str) -> None:
         self._context = context
-        found = _printers(context, organization_id, in_use=True)
-        self.free = {each.id: each for each in found if _is_free(_candidate(context, each))}
-        self.running = Counter(occupant.by for each in found for occupant in Printer.of(each).occupants.values())
+        found = _berths(context, organization_id, in_use=True)
+        self.free = {each.document.id: each for each in found if each.is_free}
+        self.running = Counter(occupant.by for each in found for occupant in each.printer.occupants.values())
 
     def place(self, document: Document, file: StoredPrintFile | None) -> bool:
         """Begins the job's next run at the free printer that suits it best; whether there was one."""
@@ -122,61 +137,61 @@ class _Fleet:
             chosen = self._choose(needs)
             if chosen is None or file is None:
                 return False
-            printer, fitting = chosen
+            berth, fitting = chosen
+            place = berth.document
             try:
-                _begin(self._context, document, file, printer, fitting)
+                _begin(self._context, document, file, berth, fitting)
             except (Conflict, Unavailable):
                 return False  # another dispatcher's, or cancelled
             except (InvalidInput, NotFound) as error:
-                log("job_not_orderable", printJobId=job.job_id, printerId=printer.id, why=error.message)
+                log("job_not_orderable", printJobId=job.job_id, printerId=place.id, why=error.message)
                 return False
             except RateLimited:
-                del self.free[printer.id]
+                del self.free[place.id]
                 continue
             except DocumentChanged:
-                again = self._again(document, printer)
+                again = self._again(document, place)
                 if again is None:
                     return False
                 document = again
                 continue
-            del self.free[printer.id]
+            del self.free[place.id]
             return True
         return False
 
-    def _choose(self, needs: Needs) -> tuple[Document, Fit] | None:
+    def _choose(self, needs: Needs) -> tuple[_Berth, Fit] | None:
         """The printer that fits and has the least loaded besides: what can do more is kept for what needs more."""
         found = [
-            (len(candidate.loaded or ()), each.id, each, fitting)
+            (len(each.candidate.loaded or ()), each.document.id, each, fitting)
             for each in self.free.values()
-            if isinstance(fitting := fit(needs, candidate := _candidate(self._context, each)), Fit)
+            if isinstance(fitting := fit(needs, each.candidate), Fit)
         ]
         return min(found, key=lambda each: each[:2])[2:] if found else None
 
     def _again(self, job: Document, printer: Document) -> Document | None:
         """Reads both anew; the job, if it still waits."""
         found = self._context.documents.get_many([job.path, printer.path])
+        del self.free[printer.id]
         now = found.get(printer.path)
-        if now is not None and _is_free(_candidate(self._context, now)):
-            self.free[printer.id] = now
-        else:
-            del self.free[printer.id]
+        if now is not None and (berth := _berth(self._context, now)).is_free:
+            self.free[printer.id] = berth
         again = found.get(job.path)
         return again if again is not None and again.data.get("turn") else None
 
 
-def _begin(context: Context, document: Document, file: StoredPrintFile, where: Document, fitting: Fit) -> None:
-    job, printer = Job.of(document), Printer.of(where)
+def _begin(context: Context, document: Document, file: StoredPrintFile, where: _Berth, fitting: Fit) -> None:
+    job, printer = Job.of(document), where.printer
     recipient = context.directory.recipient(printer.recipient_id)
     if recipient is None:
         raise Conflict("The printer's site is no more")
     target = Target(printer.serial, printer.ip_address, printer.printer_id)
-    draft = commands.draft(context, recipient, target, _order(context, job, file, where, fitting), NO_KEY)
+    draft = commands.draft(context, recipient, target, _order(job, file, where, fitting), NO_KEY)
     draft = draft.model_copy(update={"awaits_plate": True})
-    commands.start(context, Startable(job, document.version), draft, NO_KEY, Place(where, exactly=True))
+    commands.start(context, Startable(job, document.version), draft, NO_KEY, Place(where.document, exactly=True))
     log("job_dispatched", printJobId=job.job_id, printerId=printer.printer_id, printerSerial=printer.serial)
 
 
-def _order(context: Context, job: Job, file: StoredPrintFile, where: Document, fitting: Fit) -> Order:
+def _order(job: Job, file: StoredPrintFile, where: _Berth, fitting: Fit) -> Order:
     """The start that the job's next run begins with. Raises `InvalidInput` where no start can say it."""
     note = {"printJobId": job.job_id, "productId": job.product_id}
     metadata: dict[str, Any] = {
@@ -184,7 +199,7 @@ def _order(context: Context, job: Job, file: StoredPrintFile, where: Document, f
         "fileId": file.file_id,
         "useAms": fitting.use_ams,
         "amsMapping": list(fitting.ams_mapping),
-        "expectedFilaments": _expected(_candidate(context, where), fitting),
+        "expectedFilaments": _expected(where.candidate, fitting),
         "unencryptedData": {name: value for name, value in note.items() if value is not None},
     }
     if file.kind == "3mf":
@@ -199,21 +214,14 @@ def _expected(candidate: Candidate, fitting: Fit) -> list[dict[str, Any]]:
     return [{"slot": each.slot, "type": each.type, "color": code_of(each.color)} for each in trays]
 
 
-def _refusal(
-    context: Context, job: Job, file: StoredPrintFile | None, where: Document, fitting: Fit
-) -> tuple[Reason, ...]:
+def _refusal(job: Job, file: StoredPrintFile | None, where: _Berth, fitting: Fit) -> tuple[Reason, ...]:
     """Why the start would be refused of a job that fits; else that it has to wait for its turn."""
     assert file is not None
     try:
-        _order(context, job, file, where, fitting)
+        _order(job, file, where, fitting)
     except InvalidInput as error:
         return (Reason(ReasonCode.START_REFUSED, error.message),)
     return (Reason(ReasonCode.WAITING_FOR_ITS_TURN),)
-
-
-def _is_free(candidate: Candidate) -> bool:
-    idle = candidate.online and not candidate.busy and candidate.plate_cleared
-    return idle and candidate.active and candidate.reachable
 
 
 def _in_turn(
@@ -239,20 +247,21 @@ def _files(context: Context, found: Sequence[Job]) -> dict[str, StoredPrintFile]
     return {each.id: StoredPrintFile.of(each) for each in stored.values()}
 
 
-def _printers(context: Context, organization_id: str, in_use: bool | None) -> list[Document]:
+def _berths(context: Context, organization_id: str, in_use: bool | None) -> list[_Berth]:
     """The organization's printers: those in use, or all."""
-    found: list[Document] = []
+    found: list[_Berth] = []
     after = None
     while True:
         query = queries.printers_of_organization(context.collections, organization_id, in_use, _FLEET_PAGE, after)
         page = context.documents.query(query)
-        found += page
+        found += [_berth(context, each) for each in page]
         if len(page) < _FLEET_PAGE:
             return found
         after = (page[-1].data["createdAt"], page[-1].id)
 
 
-def _candidate(context: Context, document: Document) -> Candidate:
+def _berth(context: Context, document: Document) -> _Berth:
     printer = Printer.of(document)
     recipient = context.directory.recipient(printer.recipient_id)
-    return Candidate.of(printer, context.now(), has_agent=recipient is not None and recipient.has_agent)
+    has_agent = recipient is not None and recipient.has_agent
+    return _Berth(document, printer, Candidate.of(printer, context.now(), has_agent=has_agent))
