@@ -18,7 +18,7 @@ from printpipe.services.commands.execution import Claimed, Result
 from printpipe.services.context import Context
 from printpipe.services.jobs import jobs, steps
 from printpipe.services.printers import printers
-from printpipe.services.store import abreast, audit, paging, queries, repetition
+from printpipe.services.store import abreast, paging, queries, repetition
 from printpipe.services.store.paging import After, Page, Slice
 
 MOST_SITES = 100
@@ -155,7 +155,7 @@ def remove(context: Context, command_id: str) -> Command:
         gone = command.model_copy(update=changes)
         writes: list[Write] = [Update(document.path, gone.fields(changes), document.version), *step.writes]
         try:
-            context.documents.commit(*writes, _audited(context, command))
+            context.documents.commit(*writes, commands.audited(context, command, "command.deleted"))
         except PreconditionFailed:
             continue  # it was claimed or reported in this moment
         step.note()
@@ -230,15 +230,3 @@ def _job_step(context: Context, command: Command) -> steps.Step:
             raise Conflict("A client may have begun this print: cancel its job instead", detail=job.status.value)
         return steps.NO_STEP
     return polling.start_cancelled(context, command, "its start was deleted")
-
-
-def _audited(context: Context, command: Command) -> Write:
-    return audit.entry(
-        context,
-        "command.deleted",
-        command.organization_id,
-        subject=command.command_id,
-        recipient_id=command.recipient_id,
-        printer=command.printer_serial or command.printer_id or command.printer_ip_address,
-        detail=command.type,
-    )

@@ -230,13 +230,17 @@ def _creation(context: Context, command: Command) -> Create:
 def _beside(context: Context, command: Command, once: Once) -> list[Write]:
     """What is written together with a command: who asked for it, and what for."""
     stored = path(context, command.command_id)
-    return [_audit(context, command), *repetition.mark(context, command.organization_id, once, stored)]
+    return [
+        audited(context, command, "command.queued"),
+        *repetition.mark(context, command.organization_id, once, stored),
+    ]
 
 
-def _audit(context: Context, command: Command) -> Create:
+def audited(context: Context, command: Command, action: str) -> Create:
+    """The write that records what was done with a command."""
     return audit.entry(
         context,
-        "command.queued",
+        action,
         command.organization_id,
         subject=command.command_id,
         recipient_id=command.recipient_id,
