@@ -1,15 +1,24 @@
 """The dialect of the Cloud Printer backend: API keys, camelCase, `{"ok": …}`."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from printpipe.dialects import exchange
-from printpipe.dialects.exchange import LONGEST_MESSAGE, Answer, Request, Shape, shortened
-from printpipe.domain.errors import DomainError, IndexMissing, RateLimited, Unauthenticated, Unavailable
+from printpipe.dialects.exchange import (
+    DATE_TIME,
+    LONGEST_MESSAGE,
+    Answer,
+    Request,
+    Shape,
+    headers_of,
+    in_utc,
+    shortened,
+)
+from printpipe.domain.errors import DomainError, IndexMissing, Unauthenticated
 from printpipe.domain.lifecycles import CommandStatus
 
 ERRORS: Mapping[str, tuple[int, str]] = {
@@ -95,18 +104,12 @@ def failure(error: DomainError, *, traceback: str | None = None) -> Answer:
     status, kind = ERRORS[error.code]
     detail = shortened(error.detail or error.field or "")
     url = error.url if isinstance(error, IndexMissing) else None
-    return _failure(status, kind, shortened(error.message, LONGEST_MESSAGE), detail, traceback, _headers(error), url)
+    return _failure(status, kind, shortened(error.message, LONGEST_MESSAGE), detail, traceback, headers_of(error), url)
 
 
 def breakdown(request_id: str, *, traceback: str | None = None) -> Answer:
     """The answer to a call that broke on a mistake of ours."""
     return _failure(*BROKEN, "Internal error", f"request {request_id}", traceback, {})
-
-
-def _headers(error: DomainError) -> dict[str, str]:
-    if isinstance(error, RateLimited | Unavailable):
-        return {"Retry-After": str(error.retry_after)}
-    return {}
 
 
 def command_status(status: CommandStatus) -> str:
@@ -116,13 +119,13 @@ def command_status(status: CommandStatus) -> str:
 
 def timestamp(moment: datetime) -> str:
     """`YYYY-MM-DDTHH:MM:SSZ`."""
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    return in_utc(moment, "seconds")
 
 
 Time = Annotated[
     datetime,
     PlainSerializer(timestamp, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+    DATE_TIME,
 ]
 """A point in time in an answer."""
 

@@ -4,11 +4,12 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, ClassVar, TypeVar
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from printpipe.domain.errors import InvalidInput, TooLarge
+from printpipe.domain.errors import DomainError, InvalidInput, RateLimited, TooLarge, Unavailable
 from printpipe.domain.values import OptionalId
 
 _MAX_DEPTH = 32
@@ -154,6 +155,20 @@ def validate(values: Mapping[str, Any], model: type[_Model], *, strict: bool = T
         return model.model_validate(values, strict=strict)
     except ValidationError as error:
         raise _invalid(error, values) from None
+
+
+def headers_of(error: DomainError) -> dict[str, str]:
+    """The headers of the answer to a call that did not work: when it is worth trying again."""
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited | Unavailable) else {}
+
+
+def in_utc(moment: datetime, precision: Literal["seconds", "milliseconds"]) -> str:
+    """ISO 8601 with a `Z`."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)}Z"
+
+
+DATE_TIME = WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization")
+"""How the API's document describes such a time in an answer."""
 
 
 def shortened(text: str, most: int = LONGEST_FIELD) -> str:

@@ -1,14 +1,24 @@
 """The dialect of PrintPro3D's management API: bearer tokens, snake_case, `{"error": …}`."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import ConfigDict, Field, PlainSerializer
 
 from printpipe.dialects import exchange
-from printpipe.dialects.exchange import LONGEST_MESSAGE, Answer, NamesOrganization, Request, Shape, shortened
-from printpipe.domain.errors import DomainError, RateLimited, Unauthenticated, Unavailable
+from printpipe.dialects.exchange import (
+    DATE_TIME,
+    LONGEST_MESSAGE,
+    Answer,
+    NamesOrganization,
+    Request,
+    Shape,
+    headers_of,
+    in_utc,
+    shortened,
+)
+from printpipe.domain.errors import DomainError, Unauthenticated
 from printpipe.domain.lifecycles import CommandStatus, JobStatus
 
 ERRORS: Mapping[str, tuple[int, str]] = {
@@ -99,8 +109,7 @@ def failure(error: DomainError, *, traceback: str | None = None) -> Answer:
     message = error.message.replace(error.field, field or "") if error.field else error.message
     if field and field not in message:
         message = f"{field}: {message}"
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited | Unavailable) else {}
-    return _failure(status, shortened(message, LONGEST_MESSAGE), traceback, headers)
+    return _failure(status, shortened(message, LONGEST_MESSAGE), traceback, headers_of(error))
 
 
 def breakdown(request_id: str, *, traceback: str | None = None) -> Answer:
@@ -120,13 +129,13 @@ def job_status(status: JobStatus) -> str:
 
 def timestamp(moment: datetime) -> str:
     """`YYYY-MM-DDTHH:MM:SS.mmmZ`."""
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    return in_utc(moment, "milliseconds")
 
 
 Time = Annotated[
     datetime,
     PlainSerializer(timestamp, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+    DATE_TIME,
 ]
 """A point in time in an answer."""
 
