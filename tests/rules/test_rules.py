@@ -115,7 +115,7 @@ def test_what_lies_below_a_readable_document_is_not_readable(database: Database,
 
 @contextmanager
 def _listening(database: Database, user: str | None, asked: Mapping[str, Any]) -> Iterator[Iterator[ListenResponse]]:
-    """What a client is told that listens to a query, in a stream that is open for 10 s at the most."""
+    """What a client is told that listens to a query, in a stream that is open for a minute at the most."""
     with grpc.insecure_channel(database.host) as channel:
         client = FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))
         root = database.name.removesuffix("/documents")
@@ -124,7 +124,7 @@ def _listening(database: Database, user: str | None, asked: Mapping[str, Any]) -
         wishes.put(ListenRequest(database=root, add_target=target))
         metadata = [("google-cloud-resource-prefix", root), *([("authorization", f"Bearer {user}")] if user else [])]
         try:
-            yield iter(client.listen(requests=iter(wishes.get, None), metadata=metadata, timeout=10))
+            yield iter(client.listen(requests=iter(wishes.get, None), metadata=metadata, timeout=60))
         finally:
             wishes.put(None)
 
@@ -151,7 +151,7 @@ def _listened(collection: str, organization: str | None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("collection", READABLE)
 def test_a_member_is_told_what_changes(emulators: Mapping[str, str], collection: str) -> None:
-    database = _filled(emulators["firestore"], "demo-rules-live", READABLE)
+    database = _filled(emulators["firestore"], f"demo-live-{collection.replace('_', '-')}", [collection])
     user = members(database.project, "org-1")[0].user
     with _listening(database, user, _listened(collection, "org-1")) as told:
         names, place = _names(told), f"{database.name}/{collection}"
