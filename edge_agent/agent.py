@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 from edge_agent.cloud import Cloud
 from edge_agent.command import Command
-from edge_agent.config import AgentConfig
+from edge_agent.config import AgentConfig, AnyPrinterConfig, PrusaLinkConfig
 from edge_agent.delivery import Delivery
 from edge_agent.drivers.bambu.driver import BambuDriver
+from edge_agent.drivers.base import Driver
+from edge_agent.drivers.prusalink.driver import PrusaLinkDriver
+from edge_agent.drivers.strangers import prober
 from edge_agent.execution import Rooms
 from edge_agent.executor import Executor, Leases
 from edge_agent.files import FileCache
@@ -22,6 +25,7 @@ from edge_agent.reporters.heartbeat import Heartbeat
 from edge_agent.reporters.status import StatusReporter
 from edge_agent.server_time import ServerTime
 from edge_agent.steps import Observer, silent
+from edge_agent.storage.errands import Errands
 from edge_agent.store import Store
 from edge_agent.timestamps import Clock
 from edge_agent.worker import Worker
@@ -43,11 +47,12 @@ def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
     changed = threading.Event()
-    drivers = [BambuDriver(printer, rooms, changed) for printer in config.printers]
+    drivers = [_driver(printer, rooms, changed) for printer in config.printers]
     leases = Leases(rooms)
     executor = Executor(rooms, leases)
-    workers = {driver.serial: Worker(driver.serial, _executing(executor, driver), rooms) for driver in drivers}
-    inbox = Inbox(config, rooms, executor, workers)
+    errands = Errands(rooms, drivers, prober(config, rooms.clock), config.state_dir / "copies")
+    workers = {driver.serial: Worker(driver.serial, _executing(executor, driver, errands), rooms) for driver in drivers}
+    inbox = Inbox(config, rooms, executor, workers, errands.perform_unrouted)
     loops: dict[str, Callable[[], None]] = {
         "delivery": Delivery(rooms).loop,
         "leases": leases.loop,
@@ -88,8 +93,15 @@ def run(
     log("agent_stopped", recipientId=config.recipient_id)
 
 
-def _executing(executor: Executor, driver: BambuDriver) -> Callable[[Command], None]:
-    return lambda command: executor.execute(command.command_id, driver.perform)
+def _driver(printer: AnyPrinterConfig, rooms: Rooms, changed: threading.Event) -> Driver:
+    if isinstance(printer, PrusaLinkConfig):
+        return PrusaLinkDriver(printer, rooms, changed)
+    return BambuDriver(printer, rooms, changed)
+
+
+def _executing(executor: Executor, driver: Driver, errands: Errands) -> Callable[[Command], None]:
+    errand = errands.performer(driver)
+    return lambda command: executor.execute(command.command_id, errand if command.is_storage else driver.perform)
 
 
 def _rooms(config: AgentConfig, observer: Observer, stopping: threading.Event, clock: Clock) -> Rooms:

@@ -1,7 +1,7 @@
 """The cloud over HTTPS: every call has a deadline, and every answer is either good, a refusal or no answer."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +11,12 @@ from urllib.parse import quote, urlencode, urljoin
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from edge_agent.command import Beat, Claim, Command
+from edge_agent.command import Beat, Claim, Command, ListedPrinter, TransferAnswer, UploadTarget
 from edge_agent.config import AgentConfig
 from edge_agent.logs import log
 
 CHUNK = 256 * 1024
+UPLOAD_ANSWER_SECONDS = 120.0
 RETRIED_STATUSES = frozenset({401, 403, 408, 425, 429})
 """4xx that may pass later: the key can be mended, the load can go."""
 
@@ -159,9 +160,64 @@ class Cloud:
         except (HTTPError, OSError) as error:
             raise CloudUnavailable(f"download: {error}") from None
 
+    def printers(self) -> list[ListedPrinter]:
+        """The site's printers as the cloud knows them, with their access codes."""
+        answer = self._call("GET", "/api/agent/printers?" + urlencode({"recipientId": self._recipient}))
+        try:
+            return [ListedPrinter.model_validate(each) for each in answer["printers"]]
+        except (KeyError, TypeError, ValueError):
+            raise CloudUnavailable("the list of printers cannot be read") from None
+
+    def transfer_progress(
+        self, transfer_id: str, body: Mapping[str, Any], request_id: str, timeout: float | None = None
+    ) -> TransferAnswer:
+        """Tell how far a transfer is. 404 and 409 are CloudRefused: it is not this command's any more."""
+        answer = self._transfer_call(transfer_id, "progress", body, request_id, timeout)
+        try:
+            return TransferAnswer.model_validate(answer)
+        except ValueError as error:
+            raise CloudUnavailable(f"the answer to the progress cannot be read: {error}") from None
+
+    def transfer_url(self, transfer_id: str, body: Mapping[str, Any], request_id: str) -> UploadTarget:
+        """A fresh URL for the transfer's file. 404 and 409 as for the progress."""
+        answer = self._transfer_call(transfer_id, "url", body, request_id, None)
+        try:
+            return UploadTarget.model_validate(answer)
+        except ValueError as error:
+            raise CloudUnavailable(f"the upload address cannot be read: {error}") from None
+
+    def put(self, target: UploadTarget, source: Path, check: Callable[[], None]) -> None:
+        """Send the whole file to the address; `check` is called in between and may raise.
+
+        Raises CloudUnavailable for everything that is not a success: a fresh address may help.
+        """
+        size = source.stat().st_size
+        wanted = {name: value for name, value in target.headers.items() if name.lower() != "content-length"}
+        headers = {**wanted, "Content-Length": str(size)}
+        try:
+            response = self._pool.request(
+                target.method,
+                urljoin(self._base + "/", target.upload_url),
+                body=_blocks(source, check),
+                headers=headers,
+                timeout=self._limits(UPLOAD_ANSWER_SECONDS),
+                redirect=False,
+            )
+        except (HTTPError, OSError) as error:
+            raise CloudUnavailable(f"upload: {type(error).__name__}") from None
+        if response.status >= 300:
+            raise CloudUnavailable(f"upload answered {response.status}", response.status)
+
     def close(self) -> None:
         """Close the idle connections."""
         self._pool.clear()
+
+    def _transfer_call(
+        self, transfer_id: str, what: str, body: Mapping[str, Any], request_id: str, timeout: float | None
+    ) -> Mapping[str, Any]:
+        path = f"/api/agent/files/{quote(transfer_id, safe='')}/{what}"
+        body = {**body, "recipientId": self._recipient, "agentId": self._agent_id}
+        return self._call("POST", path, body=body, request_id=request_id, timeout=timeout)
 
     def _limits(self, read: float) -> urllib3.Timeout:
         return urllib3.Timeout(connect=min(5.0, self._timeout, read), read=read)
@@ -205,6 +261,13 @@ class Cloud:
         if response.status in RETRIED_STATUSES:
             raise CloudUnavailable(f"{where}: {response.status} {message}", response.status)
         raise CloudRefused(response.status, detail, message)
+
+
+def _blocks(source: Path, check: Callable[[], None]) -> Iterator[bytes]:
+    with source.open("rb") as file:
+        while block := file.read(CHUNK):
+            check()
+            yield block
 
 
 def _json_object(data: bytes) -> dict[str, Any] | None:

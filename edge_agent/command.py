@@ -12,6 +12,8 @@ from pydantic.alias_generators import to_camel
 from edge_agent.timestamps import parse
 
 PRIORITY_TYPES = frozenset({"stop", "cancel", "pause", "cooldown"})
+STORAGE_TYPES = frozenset({"test_connection", "list_files", "fetch_file", "send_file"})
+"""What only the cloud itself orders. They move nothing on the printer, and are done again after a crash."""
 
 Moment = Annotated[datetime, BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)]
 OptionalText = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
@@ -28,11 +30,12 @@ class Wire(BaseModel):
 class Command(Wire):
     """One command as Pub/Sub and GET /control carry it. `sequence` orders the commands of one printer.
 
-    `fence` is of the lease with which GET /control hands it out.
+    `printer_id` is the cloud's own name for the printer. `fence` is of the lease with which GET /control hands it out.
     """
 
     command_id: Annotated[str, Field(min_length=1)]
     recipient_id: OptionalText = ""
+    printer_id: OptionalText = ""
     printer_serial: OptionalText = ""
     printer_ip_address: OptionalText = ""
     command_type: Annotated[str, Field(min_length=1)]
@@ -70,6 +73,11 @@ class Command(Wire):
         """Whether it goes past the printer's other commands."""
         return self.lane == "priority" or self.command_type in PRIORITY_TYPES
 
+    @property
+    def is_storage(self) -> bool:
+        """Whether it is about the printer's storage or connection, and takes no part in what is printed."""
+        return self.command_type in STORAGE_TYPES
+
 
 class FileOffer(Wire):
     """The file of a start_print: digests are lower-case hex, the token is good for one fetch."""
@@ -97,6 +105,32 @@ class Beat(Wire):
     server_time: Moment | None = None
 
 
+class ListedPrinter(Wire):
+    """A printer of the site as the cloud knows it."""
+
+    printer_id: str
+    printer_serial: OptionalText = ""
+    printer_ip_address: OptionalText = ""
+    access_code: OptionalText = Field(default="", repr=False)
+    brand: OptionalText = ""
+    model: OptionalText = ""
+
+
+class TransferAnswer(Wire):
+    """The answer to the progress of a transfer; `cancelled`: nobody wants it any more."""
+
+    status: OptionalText = ""
+    cancelled: bool = False
+
+
+class UploadTarget(Wire):
+    """Where a file's bytes are to be sent, for a while; the address is a secret."""
+
+    upload_url: str = Field(repr=False)
+    method: Literal["PUT"] = "PUT"
+    headers: dict[str, str] = Field(default_factory=dict)
+
+
 class Status(StrEnum):
     """How a command can end."""
 
@@ -108,20 +142,21 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A command's end, with a sentence for the operator."""
+    """A command's end, with a sentence for the operator; `result` is what was asked for, in the wire's names."""
 
     status: Status
     message: str
+    result: Mapping[str, Any] | None = None
 
 
-def completed(message: str) -> Outcome:
-    """The printer's own report shows the effect."""
-    return Outcome(Status.COMPLETED, message)
+def completed(message: str, result: Mapping[str, Any] | None = None) -> Outcome:
+    """The printer's own report shows the effect, or the result is here."""
+    return Outcome(Status.COMPLETED, message, result)
 
 
-def failed(message: str) -> Outcome:
+def failed(message: str, result: Mapping[str, Any] | None = None) -> Outcome:
     """It did not happen, and will not."""
-    return Outcome(Status.FAILED, message)
+    return Outcome(Status.FAILED, message, result)
 
 
 def unknown(message: str) -> Outcome:

@@ -3,10 +3,21 @@
 import json
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    field_validator,
+)
 
 DEFAULT_PATH = Path("~/.printmaster/config.json")
 
@@ -34,18 +45,50 @@ class PubSubConfig(_Section):
     endpoint: HttpUrl | None = None
 
 
-class PrinterConfig(_Section):
-    """One printer on the LAN. `ca_file` is the CA that its certificate is verified against."""
+TYPES = ("bambu", "prusalink")
 
+
+class _AnyPrinter(_Section):
     serial: Text
     address: Text
     access_code: Annotated[str, StringConstraints(min_length=1), Field(repr=False)]
-    type: Literal["bambu"] = "bambu"
     name: str | None = None
+
+    @field_validator("type", mode="before", check_fields=False)
+    @classmethod
+    def _known(cls, value: object) -> object:
+        if value not in TYPES:
+            raise ValueError(f"a printer is one of {', '.join(TYPES)}")
+        return value
+
+
+class PrinterConfig(_AnyPrinter):
+    """One Bambu printer on the LAN. `ca_file` is the CA that its certificate is verified against."""
+
+    type: Literal["bambu"] = "bambu"
     mqtt_port: Port = 8883
     ftps_port: Port = 990
     camera_port: Port = 6000
     ca_file: ExpandedPath
+
+
+class PrusaLinkConfig(_AnyPrinter):
+    """One printer with PrusaLink on the LAN. `access_code` is the password that its screen shows for PrusaLink."""
+
+    type: Literal["prusalink"] = "prusalink"
+    http_port: Port = 80
+
+
+def _type_of(value: Any) -> str:
+    """What a printer is read as; without a type it is a Bambu printer."""
+    named = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    return "prusalink" if named == "prusalink" else "bambu"
+
+
+AnyPrinterConfig = Annotated[
+    Annotated[PrinterConfig, Tag("bambu")] | Annotated[PrusaLinkConfig, Tag("prusalink")], Discriminator(_type_of)
+]
+"""A printer by its `type`."""
 
 
 class Timing(_Section):
@@ -72,6 +115,7 @@ class Timing(_Section):
     reconnect_silence: Seconds = 150
     connect_timeout: Seconds = 10
     refused_retry: Seconds = 300
+    poll: Seconds = 3
     hms_clear: Seconds = 10
     ftps_reply: Seconds = 60
 
@@ -84,7 +128,7 @@ class AgentConfig(_Section):
     recipient_id: Text
     organization_id: str | None = None
     pubsub: PubSubConfig | None = None
-    printers: tuple[PrinterConfig, ...] = ()
+    printers: tuple[AnyPrinterConfig, ...] = ()
     state_dir: ExpandedPath = Field(default=Path("~/.printmaster"), validate_default=True)
     timing: Timing = Timing()
 
@@ -122,7 +166,12 @@ def _require_private(path: Path, about: os.stat_result) -> None:
 def _explain(error: ValueError) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False)
+            f"{_where(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False, include_url=False)
         )
     return f"not valid JSON ({error})"
+
+
+def _where(place: tuple[int | str, ...]) -> str:
+    """The field's name; the type by which a printer was read is no part of the file."""
+    named = [str(part) for index, part in enumerate(place) if not (place[0] == "printers" and index == 2)]
+    return ".".join(named) or "the file"

@@ -82,6 +82,11 @@ class Run:
         self.renew_at = 0.0
 
     @property
+    def fence(self) -> int | None:
+        """The number of the lease now held."""
+        return self._fence
+
+    @property
     def may_have_been_sent(self) -> bool:
         """Whether an earlier run got as far as publishing: only the printer can tell whether it did."""
         return self.resumed_at in AFTER_PUBLISH
@@ -121,13 +126,14 @@ class Run:
     def authorise(self) -> None:
         """The last check before the effect: raises Halted, Dropped or Refused where there must be none.
 
-        Once the upload has begun, the command expires no more for as long as its lease is renewed in time.
+        Once the upload has begun, the command expires no more for as long as its lease is renewed in time. What is
+        done with the printer's storage does not expire once it was claimed: whose lease it is, the cloud says.
         """
         self.check()
         command = self.command
         if self._lost_claim is not None:
             raise Dropped(self._lost_claim)
-        if not self._upload_begun and self._has_expired():
+        if not self._upload_begun and not command.is_storage and self._has_expired():
             raise Refused("the command expired before it could be executed")
         for group in ordering(command).overruled_by:
             if self._rooms.journal.executed_after(command.printer_serial, group, command):
@@ -210,7 +216,8 @@ class Run:
         if self.resumed_at is Stage.RECEIVED:
             self._advance(Stage.CLAIMED)
         self.reach(Step.CLAIMED, fence=self._fence)
-        if not self.may_have_been_sent and self._has_expired():
+        resumed = self.command.is_storage and self.resumed_at is not Stage.RECEIVED
+        if not self.may_have_been_sent and not resumed and self._has_expired():
             raise Refused("the command expired before it could be executed")
 
     def regain(self) -> None:
@@ -230,6 +237,15 @@ class Run:
             log("claim_lost", "WARNING", commandId=self.command.command_id, detail=self._lost_claim)
         except CloudUnavailable:
             self.renew_at = self._rooms.clock.monotonic() + self._rooms.timing.retry_first * 4
+
+    def is_renumbered(self, fence: int | None) -> bool:
+        """Whether the lease, which the cloud does not know by this number any more, is ours by another.
+
+        One that lapsed is handed out again, to this agent, with the next number; the run goes on with that.
+        """
+        if self._fence == fence:
+            self.renew()
+        return self._lost_claim is None and self._fence != fence
 
     def check_halted(self) -> None:
         """Raise Halted when the agent stops."""
@@ -253,7 +269,7 @@ class Run:
             if self.command.kind == "stop" and not self._has_expired():
                 log("stop_without_claim", "WARNING", commandId=self.command.command_id)
                 return False
-            self._pause(attempt)
+            self.pause(attempt)
 
     def _ask(self, fence: int | None) -> None:
         asked_at = self._rooms.clock.monotonic()
@@ -291,7 +307,7 @@ class Run:
             except CloudUnavailable as error:
                 unavailable += 1
                 log("fetch_waits", "WARNING", commandId=self.command.command_id, reason=str(error))
-                self._pause(unavailable)
+                self.pause(unavailable)
             self.authorise()
             try:
                 self._ask(self._fence)
@@ -299,10 +315,11 @@ class Run:
                 raise _dropped(error) from None
             except CloudUnavailable:
                 unavailable += 1
-                self._pause(unavailable)
+                self.pause(unavailable)
             offer = self._offer or offer
 
-    def _pause(self, attempt: int) -> None:
+    def pause(self, attempt: int) -> None:
+        """Rest after failed attempt number `attempt` (from 1), at most until the agent stops."""
         timing = self._rooms.timing
         self._rooms.stopping.wait(backoff.delay(attempt, first=timing.retry_first, ceiling=timing.retry_ceiling))
 

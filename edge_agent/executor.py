@@ -125,6 +125,8 @@ class Executor:
         }
         if outcome.status is not Status.COMPLETED:
             body["errorMessage"] = outcome.message
+        if outcome.result is not None:
+            body["result"] = outcome.result
         if fence is not None:
             body["fence"] = fence
         self._rooms.outbox.replace(Kind.RESULT, command.command_id, body, command.request_id)

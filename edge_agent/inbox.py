@@ -20,16 +20,30 @@ ENDED_IN_THE_CLOUD = frozenset({"expired", "completed", "failed", "cancelled", "
 """The reasons for dropping a command that never pass; another agent's lease, for one, can run out."""
 
 
+def no_printer(run: Run) -> Outcome:
+    """The outcome of a command for a printer that is not here."""
+    return failed(f"no printer with serial {run.command.printer_serial or '(none)'} is configured at this site")
+
+
 class Inbox:
     """Routes commands to the workers by the printer's serial, or by its address where there is no serial."""
 
-    def __init__(self, config: AgentConfig, rooms: Rooms, executor: Executor, workers: Mapping[str, Worker]) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        rooms: Rooms,
+        executor: Executor,
+        workers: Mapping[str, Worker],
+        unrouted: Callable[[Run], Outcome] = no_printer,
+    ) -> None:
+        """`unrouted` is for commands about the storage or the connection of a printer that has no worker."""
         self._recipient = config.recipient_id
         self._serial_of = {printer.address: printer.serial for printer in config.printers}
         self._rooms = rooms
         self._executor = executor
         self._workers = workers
-        self._nowhere = Worker("nowhere", lambda command: executor.execute(command.command_id, _no_printer), rooms)
+        self._nowhere = Worker("nowhere", lambda command: executor.execute(command.command_id, no_printer), rooms)
+        self._site = Worker("site", lambda command: executor.execute(command.command_id, unrouted), rooms)
         self._downloads = Worker("downloads", lambda command: executor.execute(command.command_id, download), rooms)
 
     def receive(self, data: object) -> None:
@@ -55,6 +69,7 @@ class Inbox:
     def join(self, until: Callable[[], float]) -> None:
         """Wait for what is carried out here, without a printer, at most the seconds that `until` gives."""
         self._downloads.join(until)
+        self._site.join(until)
 
     def _accept(self, command: Command) -> None:
         with self._rooms.store.transaction():
@@ -87,14 +102,14 @@ class Inbox:
             self._rooms.journal.mark_executed(command.printer_serial, group, command)
 
     def _submit(self, command: Command) -> None:
-        worker = self._workers.get(command.printer_serial, self._nowhere)
-        (self._downloads if command.kind == "download" else worker).submit(command)
+        if command.kind == "download":
+            worker = self._downloads
+        else:
+            elsewhere = self._site if command.is_storage else self._nowhere
+            worker = self._workers.get(command.printer_serial, elsewhere)
+        worker.submit(command)
 
 
 def _without_surrogates(data: object) -> object:
     """The JSON value with U+FFFD's stand-in `?` for every half of a pair, which neither disk nor wire can hold."""
     return json.loads(json.dumps(data, ensure_ascii=False).encode(errors="replace"))
-
-
-def _no_printer(run: Run) -> Outcome:
-    return failed(f"no printer with serial {run.command.printer_serial or '(none)'} is configured at this site")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from edge_agent.command import Command, Outcome, Status
 from edge_agent.store import Store
@@ -13,6 +14,10 @@ from edge_agent.timestamps import Clock
 
 KEEP = 20_000
 """How many commands are remembered after their end: more than come in the time in which a message can come again."""
+KEEP_RESULTS = 200
+"""How many commands, the newest, are remembered with their results, which can be long lists."""
+RESULTS_AT_ONCE = 100
+"""How many commands behind these are looked at with each result; the pruning looks at all."""
 
 
 class Stage(StrEnum):
@@ -36,7 +41,7 @@ AFTER_PUBLISH = frozenset({Stage.PUBLISHING, Stage.PUBLISHED})
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command in the journal. `detail` is the result's message, or why it was dropped."""
+    """One command in the journal. `detail` is the result's message, or why it was dropped; `result` goes with it."""
 
     command: Command
     stage: Stage
@@ -44,11 +49,12 @@ class Entry:
     progress: Mapping[str, str]
     status: Status | None
     detail: str | None
+    result: Mapping[str, Any] | None
 
     @property
     def outcome(self) -> Outcome | None:
         """How it ended, when it has."""
-        return None if self.status is None else Outcome(self.status, self.detail or "")
+        return None if self.status is None else Outcome(self.status, self.detail or "", self.result)
 
 
 class Journal:
@@ -86,6 +92,7 @@ class Journal:
             progress=MappingProxyType(json.loads(row["progress"])),
             status=None if row["status"] is None else Status(row["status"]),
             detail=row["detail"],
+            result=None if row["result"] is None else json.loads(row["result"]),
         )
 
     def unfinished(self) -> list[Entry]:
@@ -114,10 +121,13 @@ class Journal:
 
     def finish(self, command_id: str, outcome: Outcome) -> None:
         """The command has ended; the outcome is kept for every repetition of it."""
+        result = None if outcome.result is None else json.dumps(dict(outcome.result))
         self._store.execute(
-            "UPDATE commands SET stage = ?, status = ?, detail = ?, updated_at = ? WHERE command_id = ?",
-            (Stage.FINISHED, outcome.status, outcome.message, self._time(), command_id),
+            "UPDATE commands SET stage = ?, status = ?, detail = ?, result = ?, updated_at = ? WHERE command_id = ?",
+            (Stage.FINISHED, outcome.status, outcome.message, result, self._time(), command_id),
         )
+        if result is not None:
+            self._forget_results(KEEP_RESULTS + RESULTS_AT_ONCE)
 
     def drop(self, command_id: str, detail: str) -> None:
         """The command is not ours to run."""
@@ -145,6 +155,15 @@ class Journal:
         self._store.execute(
             "DELETE FROM commands WHERE stage IN (?, ?) AND rowid <= (SELECT max(rowid) FROM commands) - ?",
             (Stage.FINISHED, Stage.DROPPED, KEEP),
+        )
+        self._forget_results(KEEP + RESULTS_AT_ONCE)
+
+    def _forget_results(self, back: int) -> None:
+        """Forget the older results, of the newest so many commands: between two prunings come many."""
+        self._store.execute(
+            "UPDATE commands SET result = NULL WHERE result IS NOT NULL"
+            " AND rowid <= (SELECT max(rowid) FROM commands) - ? AND rowid > (SELECT max(rowid) FROM commands) - ?",
+            (KEEP_RESULTS, back),
         )
 
     def _time(self) -> float:

@@ -17,7 +17,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS commands (
   command_id TEXT PRIMARY KEY, body TEXT NOT NULL, stage TEXT NOT NULL, fence INTEGER,
-  progress TEXT NOT NULL DEFAULT '{}', status TEXT, detail TEXT, updated_at REAL NOT NULL);
+  progress TEXT NOT NULL DEFAULT '{}', status TEXT, detail TEXT, result TEXT, updated_at REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS commands_stage ON commands (stage);
 CREATE TABLE IF NOT EXISTS executed (
   printer TEXT NOT NULL, grp TEXT NOT NULL, sequence INTEGER NOT NULL, command_id TEXT NOT NULL,
@@ -75,6 +75,8 @@ class Store:
         for setting in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
             self._connection.execute(f"PRAGMA {setting}")
         self._connection.executescript(SCHEMA)
+        if not any(column["name"] == "result" for column in self._connection.execute("PRAGMA table_info(commands)")):
+            self._connection.execute("ALTER TABLE commands ADD COLUMN result TEXT")
         found = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if found is None or found[0] != "ok":
             raise sqlite3.DatabaseError("damaged")

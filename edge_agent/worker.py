@@ -1,4 +1,7 @@
-"""One worker per printer: its commands in sequence, with a lane past them for pause and cool-down and one for stop."""
+"""One worker per printer: its commands in sequence, with a lane past them for pause and cool-down and one for stop.
+
+What is done with the printer's storage has a lane beside all of these: a copy takes long, and concerns no print.
+"""
 
 import threading
 from collections.abc import Callable
@@ -13,13 +16,15 @@ Execute = Callable[[Command], None]
 
 def lane_of(command: Command) -> str:
     """Which of the printer's lanes the command takes: nothing ever waits in front of a stop but another stop."""
+    if command.is_storage:
+        return "storage"
     if command.kind == "stop":
         return "stop"
     return "priority" if command.is_priority else "normal"
 
 
 class Worker:
-    """Up to three threads over one set of pending commands."""
+    """Up to four threads over one set of pending commands."""
 
     def __init__(self, name: str, execute: Execute, rooms: Rooms) -> None:
         self._execute = execute
@@ -79,8 +84,8 @@ class Worker:
             return None
 
     def _must_wait(self, command: Command, lane: str) -> bool:
-        """A normal command lets the older ones of the other lanes go first, whichever arrived first."""
+        """A normal command lets the older ones of the lanes past it go first, whichever arrived first."""
         if lane != "normal":
             return False
         others = [*self._pending.values(), *self._running.values()]
-        return any(lane_of(other) != "normal" and other.order < command.order for other in others)
+        return any(lane_of(other) in ("priority", "stop") and other.order < command.order for other in others)

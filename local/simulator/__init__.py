@@ -1,1 +1,1 @@
-"""Simulated Bambu Lab printers: MQTT broker, FTPS folder, camera port and a machine that prints, all on loopback."""
+"""Simulated printers of Bambu Lab and Prusa."""

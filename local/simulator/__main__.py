@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--models", default=",".join(MODELS), help="their models in turn (default %(default)s)")
     parser.add_argument("--speed", type=float, default=1.0, help="printer's time against real time (default 1)")
     parser.add_argument("--state-dir", type=Path, required=True, help="folder for the CA, keys and uploaded files")
-    parser.add_argument("--standard-ports", action="store_true", help="127.0.0.11, .12, … with 8883, 990 and 6000")
+    parser.add_argument("--standard-ports", action="store_true", help="127.0.0.11, .12, … with 8883, 990, 6000 or 80")
     parser.add_argument(
         "--filaments",
         type=_filaments,
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             ready = {
                 "event": "simulator_ready",
                 "control_url": farm.control_url,
-                "printers": [printer.describe() for printer in farm.printers],
+                "printers": [printer.describe() for printer in farm.everyone],
             }
             print(json.dumps(ready), flush=True)
             ended.wait()

@@ -8,14 +8,16 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from local.simulator.authority import Authority
-from local.simulator.control import ControlServer
+from local.simulator.control import ControlledPrinter, ControlServer
 from local.simulator.faults import Faults
 from local.simulator.filaments import Filaments
 from local.simulator.ftps import FtpsService
-from local.simulator.models import Model, model_named
+from local.simulator.models import Model, PrusaModel, model_named
 from local.simulator.printer import Printer, access_code_of
+from local.simulator.prusa_printer import SimulatedPrusa
 
 STANDARD_MQTT, STANDARD_FTPS, STANDARD_CAMERA = 8883, 990, 6000
+STANDARD_HTTP = 80
 _FIRST_STANDARD_HOST = 11
 _CALL_SECONDS = 10.0
 
@@ -94,7 +96,10 @@ class SimulatedPrinter:
 
 
 class Farm:
-    """Printers, one per entry of `models`, with one CA, one event loop, one FTPS thread and one control API."""
+    """Printers, one per entry of `models`, with one CA, one event loop, one FTPS thread and one control API.
+
+    `printers` are those of Bambu Lab, `prusas` those with PrusaLink, `everyone` all in the order of `models`.
+    """
 
     def __init__(
         self,
@@ -117,6 +122,8 @@ class Farm:
         self._filaments = {place: Filaments.parse(setup) for place, setup in (filaments or {}).items()}
         if any(not 0 <= place < len(self._models) for place in self._filaments):
             raise ValueError("filaments are for a printer that does not exist")
+        if any(isinstance(self._models[place], PrusaModel) for place in self._filaments):
+            raise ValueError("filaments are for a printer that does not say what is loaded")
         self._state_dir = state_dir
         self._speed = speed
         self._standard_ports = standard_ports
@@ -127,6 +134,8 @@ class Farm:
         self._devices: list[Printer] = []
         self._control: ControlServer | None = None
         self.printers: list[SimulatedPrinter] = []
+        self.prusas: list[SimulatedPrusa] = []
+        self.everyone: list[ControlledPrinter] = []
 
     @property
     def control_url(self) -> str:
@@ -142,10 +151,15 @@ class Farm:
             self._state_dir.mkdir(parents=True, exist_ok=True)
             authority = Authority(self._state_dir / "ca")
             for index, model in enumerate(self._models):
-                self._add(index, model, authority)
-            self._control = ControlServer(list(self.printers), self._control_port)
+                if isinstance(model, PrusaModel):
+                    self._add_prusa(index, model)
+                else:
+                    self._add(index, model, authority)
+            self._control = ControlServer(self.everyone, self._control_port)
             self._ftps.begin()
             self._run(self._begin_all())
+            for prusa in self.prusas:
+                prusa.begin()
             self._control.begin()
         except BaseException:
             self.close()
@@ -157,6 +171,8 @@ class Farm:
             return
         if self._control is not None:
             self._control.close()
+        for prusa in self.prusas:
+            prusa.close()
         self._ftps.close()
         self._run(self._close_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -175,7 +191,7 @@ class Farm:
     def _add(self, index: int, model: Model, authority: Authority) -> None:
         serial = f"{model.serial_prefix}00A{index + 1:09d}"
         standard = self._standard_ports
-        host = f"127.0.0.{_FIRST_STANDARD_HOST + index}" if standard else "127.0.0.1"
+        host = self._host(index)
         certificate, faults = authority.leaf(serial), Faults()
         storage = self._state_dir / "printers" / serial
         printer = Printer(
@@ -197,9 +213,24 @@ class Farm:
             root=storage,
             faults=faults,
         )
-        self.printers.append(
-            SimulatedPrinter(printer, self._loop, host=host, ftps_port=ftps_port, ca_file=authority.ca_file)
+        simulated = SimulatedPrinter(printer, self._loop, host=host, ftps_port=ftps_port, ca_file=authority.ca_file)
+        self.printers.append(simulated)
+        self.everyone.append(simulated)
+
+    def _add_prusa(self, index: int, model: PrusaModel) -> None:
+        serial = f"{model.serial_prefix}{index + 1:011d}"
+        prusa = SimulatedPrusa(
+            model,
+            serial,
+            address=(self._host(index), STANDARD_HTTP if self._standard_ports else 0),
+            folder=self._state_dir / "printers" / serial,
+            speed=self._speed,
         )
+        self.prusas.append(prusa)
+        self.everyone.append(prusa)
+
+    def _host(self, index: int) -> str:
+        return f"127.0.0.{_FIRST_STANDARD_HOST + index}" if self._standard_ports else "127.0.0.1"
 
     async def _begin_all(self) -> None:
         for printer in self._devices:

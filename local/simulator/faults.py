@@ -22,6 +22,12 @@ class Faults:
     """The next start cuts the connection after it took effect and before it is acknowledged."""
     disk_full: bool = False
     """Uploads are refused with 552."""
+    cut_download_after: int = 0
+    """The next download breaks after so many bytes, once; 0: none does."""
+    download_rate: int = 0
+    """Downloads bring so many bytes a second; 0: as many as they can."""
+    answers_mlsd: bool = False
+    """Files are listed by MLSD too; real printers know LIST alone."""
     developer_mode: bool = True
     """Off: every `print.*` command is refused as unsigned."""
 

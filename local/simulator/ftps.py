@@ -1,13 +1,16 @@
 """The printers' implicit FTPS: TLS 1.2 from the first byte, one user, one folder per printer."""
 
 import logging
+import socket
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL
 from pyftpdlib.authorizers import AuthenticationFailed, DummyAuthorizer
-from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
@@ -36,12 +39,57 @@ class _Authorizer(DummyAuthorizer):  # type: ignore[misc]  # pyftpdlib has no ty
         super().validate_authentication(username, password, handler)
 
 
+class _Data(TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
+    """A data connection whose downloads can be slow, and can break."""
+
+    def __init__(self, sock: Any, cmd_channel: Any) -> None:
+        self._downloaded = 0
+        self._due = 0.0
+        self._rest: Any = None
+        super().__init__(sock, cmd_channel)
+
+    def send(self, data: bytes) -> int:
+        faults = self.cmd_channel.faults
+        if self.cmd != "RETR" or not (faults.cut_download_after or faults.download_rate):
+            return int(super().send(data))
+        if faults.cut_download_after:
+            data = data[: max(faults.cut_download_after - self._downloaded, 1)]
+        sent = int(super().send(data))
+        self._downloaded += sent
+        if 0 < faults.cut_download_after <= self._downloaded:
+            faults.cut_download_after = 0
+            self._pause(0, self._cut)
+        elif faults.download_rate:
+            now = time.monotonic()
+            self._due = max(self._due, now) + sent / faults.download_rate
+            if self._due - now > _POLL_SECONDS:
+                self._pause(self._due - now, lambda: self.add_channel(events=self.ioloop.WRITE))
+        return sent
+
+    def close(self) -> None:
+        if self._rest is not None and not self._rest.cancelled:
+            self._rest.cancel()
+        super().close()
+
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
+        self.del_channel()
+        self._rest = self.ioloop.call_later(seconds, then, _errback=self.handle_error)
+
+    def _cut(self) -> None:
+        """Both connections end without a word, as where somebody pulls the plug."""
+        control = self.cmd_channel
+        for channel in (self, control):
+            channel.socket.sock_shutdown(socket.SHUT_RDWR)
+        control.close()
+
+
 class _Handler(TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
     """Secures the control connection before the greeting."""
 
     banner = "simulated printer"
     auth_failed_timeout = 0.5
     tls_control_required = True
+    dtp_handler = _Data
     faults: Faults
 
     def handle(self) -> None:
@@ -56,6 +104,12 @@ class _Handler(TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
             self.respond("552 Requested file action aborted: exceeded storage allocation.")
             return None
         return super().ftp_STOR(file, mode)
+
+    def ftp_MLSD(self, path: str) -> Any:  # pyftpdlib's name
+        if not self.faults.answers_mlsd:
+            self.respond("500 Unknown command.")
+            return None
+        return super().ftp_MLSD(path)
 
 
 class FtpsService:

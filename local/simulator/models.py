@@ -82,9 +82,41 @@ MODELS = {
 }
 
 
-def model_named(name: str) -> Model:
+@dataclass(frozen=True)
+class PrusaModel:
+    """The traits of a printer with PrusaLink. Times are seconds of the printer's own clock."""
+
+    name: str
+    serial_prefix: str
+    product: str
+    firmware: str
+    nozzle_diameter: float
+    preview_seconds: float
+    """From the accepted start until the job is shown; until then the printer is IDLE."""
+    finishing_seconds: float
+    """From the last move until FINISHED."""
+    aborting_seconds: float
+    """From the stop until STOPPED; until then it is PRINTING."""
+
+
+PRUSA_MODELS = {
+    "CoreOne": PrusaModel(
+        name="CoreOne",
+        serial_prefix="10589-37",
+        product="Prusa CORE One",
+        firmware="6.5.0",
+        nozzle_diameter=0.4,
+        preview_seconds=1.5,
+        finishing_seconds=6.0,
+        aborting_seconds=8.0,
+    ),
+}
+
+
+def model_named(name: str) -> Model | PrusaModel:
     """The model of this name; ValueError names those that exist."""
+    known: dict[str, Model | PrusaModel] = {**MODELS, **PRUSA_MODELS}
     try:
-        return MODELS[name]
+        return known[name]
     except KeyError:
-        raise ValueError(f"unknown printer model {name!r}, known: {', '.join(MODELS)}") from None
+        raise ValueError(f"unknown printer model {name!r}, known: {', '.join(known)}") from None

@@ -142,7 +142,7 @@ def test_a_file_server_that_hangs_up_is_worth_another_attempt(
     source = tmp_path / "file"
     source.write_bytes(b"x" * 1000)
     with greeting(printer, certificate, words) as port, pytest.raises(OSError, match=r"."):
-        upload(configured(printer, port), source, "file.3mf", lambda: None, 5.0)
+        upload(configured(printer, port), source, "file.3mf", lambda _sent: None, 5.0)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ DEVELOPER_MODE_ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """One acknowledgement. `accepted` is None where the printer only echoed the request."""
+    """One acknowledgement, with all its `content`. `accepted` is None where the printer only echoed the request."""
 
     accepted: bool | None
     reason: str
     needs_developer_mode: bool
+    content: Mapping[str, Any]
 
     @property
     def refusal(self) -> str | None:
@@ -40,4 +41,4 @@ def ack(payload: Mapping[str, Any]) -> Ack:
         accepted = int(result) == 0
     elif isinstance(result, str) and result:
         accepted = result.lower() == "success"
-    return Ack(accepted, reason, verify)
+    return Ack(accepted, reason, verify, payload)

@@ -1,22 +1,26 @@
 """A Bambu printer as the agent sees it: one session, and what is built on its reports."""
 
+from collections.abc import Callable
 from threading import Event
 from typing import Any
 
 from edge_agent.command import Outcome
 from edge_agent.config import PrinterConfig
+from edge_agent.drivers.bambu.commands import Request
 from edge_agent.drivers.bambu.contact import Contact
 from edge_agent.drivers.bambu.desk import JobDesk
 from edge_agent.drivers.bambu.effects import Effects
 from edge_agent.drivers.bambu.hms import decode
 from edge_agent.drivers.bambu.hms_watch import HmsWatch
 from edge_agent.drivers.bambu.models import has_chamber_sensor
+from edge_agent.drivers.bambu.probe import GET_VERSION, printer_info, visit_broker, visit_files
 from edge_agent.drivers.bambu.recall import Recall
-from edge_agent.drivers.bambu.session import Session
+from edge_agent.drivers.bambu.session import NotConnected, Session
 from edge_agent.drivers.bambu.starts import Starts
 from edge_agent.drivers.bambu.state import Picture
 from edge_agent.drivers.bambu.stops import Stops
-from edge_agent.drivers.base import StatusReport
+from edge_agent.drivers.bambu.storage import BambuStorage
+from edge_agent.drivers.base import PrinterInfo, StatusReport
 from edge_agent.execution import Rooms, Run
 from edge_agent.reporters.events import EventReporter
 
@@ -31,11 +35,13 @@ class BambuDriver:
         self._changed = changed
         timing, clock = rooms.timing, rooms.clock
         events = EventReporter(printer.serial, printer.address, rooms)
+        self._printer = printer
+        self.storage = BambuStorage(printer, clock, timing.ftps_reply, self._in_print)
         self._desk = JobDesk(printer.serial, rooms, events)
         self._hms = HmsWatch(printer.serial, rooms, events)
         self._session = Session(printer, timing, clock.monotonic, rooms.stopping)
         self._session.on_picture = self._see
-        contact = Contact(self._session, clock, timing.ack_timeout)
+        self._contact = contact = Contact(self._session, clock, timing.ack_timeout)
         self._effects = Effects(printer.serial, self._session, contact, self._desk, timing, clock)
         self._starts = Starts(printer, self._session, contact, self._desk, timing, clock)
         urgent = Contact(self._session, clock, timing.stop_repeat)
@@ -66,6 +72,15 @@ class BambuDriver:
             case _:
                 return self._effects.perform(run)
 
+    def test_connection(self, check: Callable[[], None]) -> PrinterInfo:
+        """The session that is up is asked, or else a connection of the test's own is made; then the file server."""
+        info = self._asked()
+        if info is None:
+            info = visit_broker(self._printer, self._rooms.timing, check)
+        check()
+        visit_files(self.storage)
+        return info
+
     def tick(self) -> None:
         """Let the tracker see the time."""
         if self._session.ready:
@@ -86,6 +101,29 @@ class BambuDriver:
         if offline:
             return StatusReport("offline", ("offline",), {"gcodeState": picture.gcode_state, "online": False})
         return self._report(picture)
+
+    def _asked(self) -> PrinterInfo | None:
+        """What the printer says of itself over the session; None where that is not up, or nobody answers on it."""
+        try:
+            ticket = self._session.send(Request("info", GET_VERSION, {}))
+        except NotConnected:
+            return None
+        self._session.settled(ticket)
+        self._session.wait(lambda: ticket.ack is not None, self._rooms.timing.ack_timeout)
+        self._session.done(ticket)
+        if ticket.ack is not None:
+            return printer_info(self.serial, ticket.ack.content)
+        return PrinterInfo(self.serial) if self._contact.read_back() else None
+
+    def _in_print(self, name: str) -> bool:
+        """Whether the printer may be reading the file of this name for a print."""
+        picture = self._session.picture
+        job = self._desk.live_job
+        stem = name.lower().removesuffix(".3mf").removesuffix(".gcode")
+        if job is not None and job.marker.lower() == stem:
+            return True
+        shown = (picture.subtask_name.lower(), picture.gcode_file.lower().rsplit("/", 1)[-1])
+        return picture.active and (stem == shown[0] or name.lower() == shown[1])
 
     def _report(self, picture: Picture) -> StatusReport:
         job = self._desk.live_job

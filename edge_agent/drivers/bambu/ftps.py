@@ -10,20 +10,26 @@ from typing import cast
 
 from edge_agent.config import PrinterConfig
 from edge_agent.drivers.bambu.identity import printer_context
-from edge_agent.execution import Refused
+from edge_agent.drivers.base import LineBroken, StorageErrorCode, StorageFailed
+from edge_agent.execution import Dropped, Refused
 from edge_agent.logs import log
 
 BLOCK = 64 * 1024
 UNWRAP_SECONDS = 5.0
 DATA_SECONDS = 60.0
 NO_SUCH_FILE = "550"
+NO_SPACE = ("552", "452")
 
 
-class UploadFailed(Exception):
-    """The file is not whole on the printer; the message is for the operator."""
+class NotVerified(StorageFailed):
+    """The certificate is not the printer's, and the access code was not shown to whoever has it."""
+
+    def __init__(self, serial: str, error: ssl.SSLCertVerificationError) -> None:
+        super().__init__("refused", f"the printer's certificate is not that of {serial}: {error.verify_message}")
+        self.code_of_openssl = error.verify_code
 
 
-class _ImplicitFtps(ftplib.FTP_TLS):
+class ImplicitFtps(ftplib.FTP_TLS):
     """FTP over TLS from the first byte; the data connections reuse the control connection's TLS session."""
 
     def open(self, host: str, port: int, timeout: float) -> None:
@@ -32,7 +38,7 @@ class _ImplicitFtps(ftplib.FTP_TLS):
         plain = socket.create_connection((host, port), timeout)
         self.af, self.sock = plain.family, plain
         self.sock = self.context.wrap_socket(plain)
-        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.file = self.sock.makefile("r", encoding=self.encoding, errors="replace")
         self.welcome = self.getresp()
 
     def makepasv(self) -> tuple[str, int]:
@@ -47,42 +53,48 @@ class _ImplicitFtps(ftplib.FTP_TLS):
         return self.context.wrap_socket(plain, session=control.session), size
 
 
-def upload(printer: PrinterConfig, source: Path, name: str, check: Callable[[], None], reply_seconds: float) -> None:
+def upload(
+    printer: PrinterConfig, source: Path, name: str, progress: Callable[[int], None], reply_seconds: float
+) -> None:
     """Write `source` to the printer's root as `name` and verify its size there: the size decides, not the reply.
 
-    `check` is called between blocks and may raise. Raises UploadFailed, OSError on a lost connection.
+    `progress` is called between blocks with the bytes sent so far, and may raise. Raises StorageFailed, OSError on a
+    lost connection.
     """
     if any(character in name for character in "\r\n/"):
-        raise UploadFailed("the file name cannot be used on the printer")
+        raise StorageFailed("refused", "the file name cannot be used on the printer")
     size = source.stat().st_size
-    ftp = _login(printer)
+    ftp = login(printer)
     try:
-        complaint = _store(ftp, source, name, check, reply_seconds)
-        if complaint is None and _size(ftp, name) == size:
+        complaint = _store(ftp, source, name, progress, reply_seconds)
+        if complaint is None and size_of(ftp, name) == size:
             return
-    except Refused:
+    except (Dropped, Refused):
         ftp.close()
         _remove(printer, name)
         raise
     finally:
         ftp.close()
-    ftp = _login(printer)
+    ftp = login(printer)
     try:
-        there = _size(ftp, name)
+        there = size_of(ftp, name)
         if there == size:
             return
         if there is not None:
             _delete(ftp, name)
     finally:
         ftp.close()
-    raise UploadFailed(f"the printer holds {there or 0} of {size} bytes" + (f": {complaint}" if complaint else ""))
+    message = f"the printer holds {there or 0} of {size} bytes" + (f": {complaint}" if complaint else "")
+    if complaint is not None and complaint.startswith(NO_SPACE):
+        raise StorageFailed("no_space", message)
+    raise LineBroken("interrupted", message)
 
 
 def size_on_printer(printer: PrinterConfig, name: str) -> int | None:
-    """The size of the printer's file, None where it has none. Raises UploadFailed, OSError."""
-    ftp = _login(printer)
+    """The size of the printer's file, None where it has none. Raises StorageFailed, OSError."""
+    ftp = login(printer)
     try:
-        return _size(ftp, name)
+        return size_of(ftp, name)
     finally:
         ftp.close()
 
@@ -90,17 +102,17 @@ def size_on_printer(printer: PrinterConfig, name: str) -> int | None:
 def _remove(printer: PrinterConfig, name: str) -> None:
     """Delete what a cancelled transfer left, as far as that can be done."""
     try:
-        ftp = _login(printer)
+        ftp = login(printer)
         try:
             _delete(ftp, name)
         finally:
             ftp.close()
-    except (OSError, UploadFailed) as error:
+    except (OSError, StorageFailed) as error:
         log("partial_file_left", "WARNING", name=name, reason=str(error))
 
 
 @contextmanager
-def _passing() -> Iterator[None]:
+def passing() -> Iterator[None]:
     """What passes by itself, a closed connection or a temporary reply (4xx), is an OSError: worth another attempt."""
     try:
         yield
@@ -110,41 +122,43 @@ def _passing() -> Iterator[None]:
         raise OSError(str(error)) from error
 
 
-def _login(printer: PrinterConfig) -> _ImplicitFtps:
-    ftp = _ImplicitFtps(context=printer_context(printer.serial, printer.ca_file))
+def login(printer: PrinterConfig) -> ImplicitFtps:
+    """A connection on which the access code was accepted. Raises StorageFailed, OSError."""
+    ftp = ImplicitFtps(context=printer_context(printer.serial, printer.ca_file))
     try:
-        with _passing():
+        with passing():
             ftp.open(printer.address, printer.ftps_port, DATA_SECONDS)
             ftp.login("bblp", printer.access_code, secure=False)
             ftp.prot_p()
             ftp.voidcmd("TYPE I")
     except ssl.SSLCertVerificationError as error:
         ftp.close()
-        raise UploadFailed(
-            f"the printer's certificate is not that of {printer.serial}: {error.verify_message}"
-        ) from None
+        raise NotVerified(printer.serial, error) from None
     except ftplib.error_perm as error:
         ftp.close()
-        raise UploadFailed(f"the printer refused the access code for files: {error}") from None
+        raise StorageFailed("refused", f"the printer refused the access code for files: {error}") from None
     except BaseException:
         ftp.close()
         raise
     return ftp
 
 
-def _store(ftp: _ImplicitFtps, source: Path, name: str, check: Callable[[], None], reply_seconds: float) -> str | None:
-    """Send the file; what the printer or the line complained of, if anything. Refused before data: UploadFailed."""
+def _store(
+    ftp: ImplicitFtps, source: Path, name: str, progress: Callable[[int], None], reply_seconds: float
+) -> str | None:
+    """Send the file; what the printer or the line complained of, if anything. Refused before data: StorageFailed."""
     try:
-        with _passing():
+        with passing():
             data = ftp.transfercmd(f"STOR {name}")
     except ftplib.error_perm as error:
-        raise UploadFailed(f"the printer refused the file: {error}") from None
+        code: StorageErrorCode = "no_space" if str(error).startswith(NO_SPACE) else "refused"
+        raise StorageFailed(code, f"the printer refused the file: {error}") from None
     broken: str | None = None
     try:
         data.settimeout(DATA_SECONDS)
         with source.open("rb") as file:
             while block := file.read(BLOCK):
-                check()
+                progress(file.tell() - len(block))
                 data.sendall(block)
         _say_end(data)
     except OSError as error:
@@ -169,18 +183,18 @@ def _say_end(data: socket.socket) -> None:
         return
 
 
-def _size(ftp: _ImplicitFtps, name: str) -> int | None:
+def size_of(ftp: ImplicitFtps, name: str) -> int | None:
     """The size of the file, None where there is none."""
     try:
-        with _passing():
+        with passing():
             return ftp.size(name)
     except ftplib.error_perm as error:
         if str(error).startswith(NO_SUCH_FILE):
             return None
-        raise UploadFailed(f"the printer does not tell the file's size: {error}") from None
+        raise StorageFailed("refused", f"the printer does not tell the file's size: {error}") from None
 
 
-def _delete(ftp: _ImplicitFtps, name: str) -> None:
+def _delete(ftp: ImplicitFtps, name: str) -> None:
     try:
         ftp.delete(name)
     except (ftplib.Error, EOFError) as error:

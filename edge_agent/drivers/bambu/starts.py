@@ -18,12 +18,13 @@ from edge_agent.drivers.bambu.commands import Request, StartOptions, start_3mf, 
 from edge_agent.drivers.bambu.contact import SLICE_SECONDS, Contact
 from edge_agent.drivers.bambu.desk import SENT_PHASES, JobDesk
 from edge_agent.drivers.bambu.filaments import EXTERNAL, EXTERNAL_NAMES, Filament, slot_name
-from edge_agent.drivers.bambu.ftps import UploadFailed, size_on_printer, upload
+from edge_agent.drivers.bambu.ftps import size_on_printer, upload
 from edge_agent.drivers.bambu.hms import START_ERRORS, error_text
 from edge_agent.drivers.bambu.link import Ticket
 from edge_agent.drivers.bambu.sent import Sent, send
 from edge_agent.drivers.bambu.session import NotConnected, Session
 from edge_agent.drivers.bambu.stops import CANCELLED
+from edge_agent.drivers.base import StorageFailed
 from edge_agent.execution import Refused, Run
 from edge_agent.files import LocalFile
 from edge_agent.jobs import LIVE, Job, Phase
@@ -166,16 +167,16 @@ class Starts:
             if run.progress.get("uploaded") == name and size_on_printer(self._printer, name) == local.size:
                 run.reach(Step.UPLOADED)
                 return
-        except (OSError, UploadFailed):
+        except (OSError, StorageFailed):
             run.check()
         for attempt in range(1, UPLOAD_ATTEMPTS + 1):
             run.authorise()
             run.reach(Step.UPLOADING)
             try:
-                upload(self._printer, local.path, name, run.check, self._timing.ftps_reply)
+                upload(self._printer, local.path, name, lambda _sent: run.check(), self._timing.ftps_reply)
                 break
-            except (OSError, UploadFailed) as error:
-                if attempt == UPLOAD_ATTEMPTS or isinstance(error, UploadFailed):
+            except (OSError, StorageFailed) as error:
+                if attempt == UPLOAD_ATTEMPTS or isinstance(error, StorageFailed):
                     raise Refused(f"the upload to the printer failed: {error}") from None
                 self._contact.fresh(run, self._timing.printer_wait)
         run.note(uploaded=name)

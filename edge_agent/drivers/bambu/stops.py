@@ -29,7 +29,8 @@ class Stops:
     def perform(self, run: Run) -> Outcome:
         """The stop's outcome. An unreachable printer is waited for until the command expires."""
         wanted_job = run.command.print_job_id
-        if self._cancel_ongoing(run, wanted_job) and not self._is_busy():
+        known = wanted_job is not None or self._session.ready  # else the picture may be of before the line broke
+        if self._cancel_ongoing(run, wanted_job) and known and not self._is_busy():
             return completed("the start was cancelled before anything was sent")
         self._contact.fresh(run, None)
         if run.may_have_been_sent:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.config import AgentConfig, ConfigError, load
+from edge_agent.config import AgentConfig, ConfigError, PrinterConfig, load
 
 GOOD: dict[str, Any] = {
     "backend_url": "https://cloud.example/",
@@ -27,7 +27,9 @@ def write(path: Path, content: dict[str, Any] | str, mode: int = 0o600) -> Path:
 def test_a_good_file_is_read_with_the_production_times(tmp_path: Path) -> None:
     config = load(write(tmp_path / "config.json", GOOD))
     assert config.backend_url == "https://cloud.example"
-    assert config.printers[0].mqtt_port == 8883
+    (printer,) = config.printers
+    assert isinstance(printer, PrinterConfig)
+    assert printer.mqtt_port == 8883
     assert config.timing.reconcile == 60
     assert config.state_dir == Path("~/.printmaster").expanduser()
     assert config.pubsub is None

@@ -17,6 +17,11 @@ from edge_agent.store import Store, StoreInUse, StoreUnusable
 from edge_agent.timestamps import Clock
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+MANY_REPORTS = """
+WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
+INSERT INTO outbox (kind, name, body, request_id, created_at) SELECT 'event', n, '{}', '', 0 FROM numbers
+"""
+"""As many reports as there are numbers from 0 to the parameter, in one statement."""
 
 
 class Hand:
@@ -180,8 +185,8 @@ def test_only_so_much_is_remembered(store: Store, hand: Hand) -> None:
     journal, box, book = Journal(store, hand.clock), Outbox(store, hand.clock), JobBook(store, hand.clock)
     with store.transaction():
         box.put(Kind.EVENT, "oldest", {})
-        for number in range(outbox.KEEP):
-            box.put(Kind.EVENT, str(number), {})
+        store.execute(MANY_REPORTS, (outbox.KEEP - 1,))
+        assert not box.put(Kind.EVENT, "0", {})
         book.save(job("oldest", Phase.ENDED))
         for number in range(jobs.KEEP):
             book.save(job(str(number), Phase.ENDED))

@@ -1,0 +1,1 @@
+"""Prusa printers by their PrusaLink (Core One, Buddy firmware)."""

@@ -1,0 +1,1 @@
+"""What the cloud orders about a printer's storage and connection, whatever the brand."""
