@@ -3,9 +3,12 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/installed
-WORKERS ?= 3
+WORKERS ?= 4
 
 export PYTHONPATH := functions:.
+# Of pytest's plugins these alone, so that it does not search and rewrite whatever else is installed.
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD := 1
+export PYTEST_PLUGINS := xdist.plugin,xdist.looponfail,pytest_timeout,schemathesis.pytest.plugin,_hypothesis_pytestplugin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test soak lint format lock bundle openapi indexes bootstrap clean

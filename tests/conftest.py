@@ -9,6 +9,26 @@ import pytest
 
 from local.emulators import Missing, environment_of
 from tests.backends import Backend, embedded, google, set_environment, shared_emulators
+from tests.counts import SOAK
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """At reduced counts, what a module says has nothing to do with the backend runs on one of them.
+
+    Such a module has `ONE_BACKEND_AT_REDUCED_COUNTS = True`; its tests have the backend from `cloud` or `stack`.
+    """
+    if SOAK:
+        return
+    spared = [item for item in items if getattr(item, "module", None) and _needs_one_backend(item)]
+    config.hook.pytest_deselected(items=spared)
+    left_out = set(spared)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _needs_one_backend(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    on_google = callspec is not None and "google" in (callspec.params.get("cloud"), callspec.params.get("stack"))
+    return on_google and getattr(item.module, "ONE_BACKEND_AT_REDUCED_COUNTS", False)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

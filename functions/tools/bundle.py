@@ -46,62 +46,85 @@ class Bundle:
 def choices(row: catalog.Row) -> Mapping[str, bool]:
     """The modules that `runtime` imports late or by a name that it makes, and whether this row has it do so."""
     faces = row.faces if row.http else ()
+    tokens = any(face.auth in ("jwt", "either", "ticket") for face in faces)
     return {
         **({row.handler_module: True} if row.trigger else {}),
         **{module: True for face in faces for module in (face.module, f"{PACKAGE}.dialects.{face.dialect}")},
         f"{PACKAGE}.runtime.http": row.http is not None,
         f"{PACKAGE}.runtime.events": row.trigger is not None,
         f"{PACKAGE}.adapters.remote": "files" in row.uses,
-        f"{PACKAGE}.services.access.tokens": any(face.auth == "jwt" for face in faces),
-        f"{PACKAGE}.adapters.web_keys": any(face.auth == "jwt" for face in faces),
-        f"{PACKAGE}.adapters.google.secrets": row.auth in ("key", "optional"),
+        f"{PACKAGE}.services.access.tokens": tokens,
+        f"{PACKAGE}.services.access.rate_limits": row.limit is not None or row.auth == "ticket",
+        f"{PACKAGE}.runtime.sockets": row.auth == "ticket",
+        f"{PACKAGE}.runtime.tickets": row.auth == "ticket",
+        f"{PACKAGE}.adapters.web_keys": tokens,
+        f"{PACKAGE}.adapters.google.secrets": row.auth in ("key", "either", "ticket", "optional"),
         **{f"{PACKAGE}.adapters.google.{port}": port in row.uses for port in PORTS},
     }
 
 
-def closure(root: Path, starts: Iterable[str], left_out: Container[str] = ()) -> dict[str, Path]:
-    """The modules below `root`, by name, that importing `starts` may load: `main` and our own package alone.
+class Sources:
+    """The modules below a folder as they are now: each is looked for, read and searched for imports once."""
 
-    Imports inside functions count; those for type checkers and of what is left out do not. Raises `Incomplete`.
-    """
-    found: dict[str, Path] = {}
-    waiting = list(starts)
-    while waiting:
-        name = waiting.pop()
-        if name in found or name in left_out:
-            continue
-        file = _file(root, name)
-        if file is None:
-            raise Incomplete(f"no module {name} in {root}")
-        found[name] = file
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._files: dict[str, Path | None] = {}
+        self._contents: dict[Path, bytes] = {}
+        self._imported: dict[str, tuple[str, ...]] = {}
+
+    def closure(self, starts: Iterable[str], left_out: Container[str] = ()) -> dict[str, Path]:
+        """The modules, by name, that importing `starts` may load: `main` and our own package alone.
+
+        Imports inside functions count; those for type checkers and of what is left out do not. Raises `Incomplete`.
+        """
+        found: dict[str, Path] = {}
+        waiting = list(starts)
+        while waiting:
+            name = waiting.pop()
+            if name in found or name in left_out:
+                continue
+            file = self._file(name)
+            if file is None:
+                raise Incomplete(f"no module {name} in {self._root}")
+            found[name] = file
+            if name not in self._imported:
+                self._imported[name] = tuple(dict.fromkeys(self._imports_of(name, file)))
+            waiting.extend(self._imported[name])
+        return dict(sorted(found.items()))
+
+    def read(self, file: Path) -> bytes:
+        """A file's content."""
+        if file not in self._contents:
+            self._contents[file] = file.read_bytes()
+        return self._contents[file]
+
+    def _file(self, name: str) -> Path | None:
+        if name not in self._files:
+            module = self._root.joinpath(*name.split("."))
+            candidates = (module / "__init__.py", module.with_suffix(".py"))
+            self._files[name] = next((file for file in candidates if file.is_file()), None)
+        return self._files[name]
+
+    def _imports_of(self, name: str, file: Path) -> Iterator[str]:
+        """What a module imports of ours, and the package that it is in."""
         if "." in name:
-            waiting.append(name.rpartition(".")[0])
-        waiting.extend(_imported(root, name, file))
-    return dict(sorted(found.items()))
-
-
-def _file(root: Path, name: str) -> Path | None:
-    module = root.joinpath(*name.split("."))
-    return next((file for file in (module / "__init__.py", module.with_suffix(".py")) if file.is_file()), None)
-
-
-def _imported(root: Path, name: str, file: Path) -> Iterator[str]:
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    for node in _imports(file.read_bytes(), str(file)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if _ours(alias.name))
-        else:
-            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
-            source = ".".join([*above, *([node.module] if node.module else [])])
-            if _ours(source):
-                yield source
-                members = (f"{source}.{alias.name}" for alias in node.names)
-                yield from (member for member in members if _file(root, member))
+            yield name.rpartition(".")[0]
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        for node in _imports(self.read(file), str(file)):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names if _ours(alias.name))
+            else:
+                above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+                source = ".".join([*above, *([node.module] if node.module else [])])
+                if _ours(source):
+                    yield source
+                    members = (f"{source}.{alias.name}" for alias in node.names)
+                    yield from (member for member in members if self._file(member))
 
 
 @cache
 def _imports(source: bytes, file: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
-    """A module's import statements, inside functions too; most modules are in many bundles."""
+    """A module's import statements, inside functions too."""
     return tuple(node for node in _statements(ast.parse(source, file)) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
@@ -133,19 +156,19 @@ def pack(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def bundle(root: Path, row: catalog.Row) -> tuple[Bundle, bytes]:
-    """A row's bundle from the sources in `root`, and the zip itself. Raises `Incomplete`."""
+def bundle(root: Path, row: catalog.Row, sources: Sources) -> tuple[Bundle, bytes]:
+    """A row's bundle from the `sources` in `root`, and the zip itself. Raises `Incomplete`."""
     requirements = root / "requirements" / f"{row.requirement_set}.txt"
     if not requirements.is_file():
         raise Incomplete(f"{row.name}: {requirements} is missing; `python -m tools.requirements` writes it")
     chosen = [name for name, needed in choices(row).items() if needed]
     left_out = choices(row).keys() - chosen
     try:
-        modules = closure(root, ["main", *chosen], left_out)
+        modules = sources.closure(["main", *chosen], left_out)
     except Incomplete as missing:
         raise Incomplete(f"{row.name}: {missing}") from None
     table = {"functions": [row.model_dump(mode="json", exclude_none=True) | {"uses": sorted(row.uses)}]}
-    files = {file.relative_to(root).as_posix(): file.read_bytes() for file in modules.values()}
+    files = {file.relative_to(root).as_posix(): sources.read(file) for file in modules.values()}
     files["catalog.json"] = f"{json.dumps(table, indent=2, sort_keys=True)}\n".encode()
     files["requirements.txt"] = requirements.read_bytes()
     for name in row.files:
@@ -166,7 +189,8 @@ def build(root: Path, out: Path, only: str | None = None) -> dict[str, Bundle]:
     chosen = [row for row in catalog.rows(root).values() if only in (None, row.name)]
     if not chosen:
         raise Incomplete(f"the catalog has no row {only}")
-    built = {row.name: bundle(root, row) for row in chosen}
+    sources = Sources(root)
+    built = {row.name: bundle(root, row, sources) for row in chosen}
     out.mkdir(parents=True, exist_ok=True)
     manifest = out / MANIFEST
     table = json.loads(manifest.read_text()) if only and manifest.exists() else {}

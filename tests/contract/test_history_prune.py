@@ -1,7 +1,7 @@
 """The history of printers' status keeps the newest thousand samples of each."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,11 +10,23 @@ import pytest
 
 from printpipe.domain.ports.documents import Create, Query, Where
 from printpipe.domain.records import Printer, StatusUpdate
-from tests.cloud import Cloud, Site
+from tests.backends import embedded, google
+from tests.cloud import Cloud, Site, running
 from tests.contract.wire_examples import examples
+
+ONE_BACKEND_AT_REDUCED_COUNTS = True
 
 FUNCTION = "trigger-history-prune"
 START = datetime(2025, 10, 31, 10, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("google", marks=pytest.mark.emulators)])
+def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Functions of the module's own: each run goes through the printers of all tenants."""
+    folder = tmp_path_factory.mktemp("prune")
+    made: Any = embedded(folder) if request.param == "embedded" else google(request.getfixturevalue("emulators"))
+    with made as backend, running(backend, folder) as functions:
+        yield functions
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from local.sample_print import make_3mf
 from tests.cloud import Cloud, Site
 from tests.contract.lan_client import LanClient, LanPrinter, PowerCut
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 PRODUCT, NAME = "PROD-55", "model.3mf"
 MODEL = make_3mf("model", layers=3, seconds=60)
 HOTBED = {"hmsCode": "0300_0300_0002_0003", "description": "Hotbed heating abnormal", "severity": "critical"}

@@ -15,6 +15,8 @@ from tests.e2e.stack import call, command_of, queue, stack, until
 
 __all__ = ["stack"]
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 LONG = make_3mf("long print", layers=40, seconds=2400)
 """Eight seconds at the stack's speed."""
 

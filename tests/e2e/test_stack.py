@@ -22,11 +22,11 @@ from tests.counts import SOAK
 from tests.e2e.stack import BACKENDS, call, command_of, faults, queue, running_stack, until
 
 STEPS = {"upload", "stored", "trigger", "published", "received", "claimed", "on the printer", "first layer", "done"}
+ON_GOOGLE = pytest.param("google", marks=pytest.mark.emulators)
 ENDINGS = [
     ("embedded", signal.SIGINT),
-    ("embedded", signal.SIGTERM),
-    ("embedded", signal.SIGKILL),
     pytest.param("google", signal.SIGTERM, marks=pytest.mark.emulators),
+    *([("embedded", signal.SIGTERM)] if SOAK else []),
     *([pytest.param("google", signal.SIGKILL, marks=pytest.mark.emulators)] if SOAK else []),
 ]
 
@@ -35,9 +35,10 @@ ENDINGS = [
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack; leases last and reconciles come a minute, as in production, where there is time for that."""
     minute = 60.0 if SOAK else 5.0
+    timing = {"reconcile": minute} | ({} if SOAK else {"pull_wait": 4.0})
     folder = tmp_path_factory.mktemp("stack")
     settings = {"COMMAND_LEASE_SECONDS": str(minute)}
-    with running_stack(request.param, folder, timing={"reconcile": minute}, settings=settings) as running:
+    with running_stack(request.param, folder, timing=timing, settings=settings) as running:
         yield running
 
 
@@ -113,25 +114,33 @@ def start_print(stack: Stack, serial: str) -> tuple[str, str]:
     return answer.json()["jobId"], answer.json()["commandId"]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_run_once_prints_and_tells_the_time_line(tmp_path: Path, backend: str) -> None:
-    code, lines = run_once(tmp_path, backend)
-    assert code == 0, lines
-    summary = json.loads(lines[-1])
+def assert_printed(summary: Mapping[str, Any], backend: str) -> None:
     assert (summary["ok"], summary["status"], summary["backend"]) == (True, "completed", backend)
     times = {entry["step"]: entry["ms"] for entry in summary["timeline"]}
     assert times.keys() == STEPS
     assert times["upload"] == 0 < times["stored"] < times["on the printer"] < times["first layer"] < times["done"]
     assert times["claimed"] < times["on the printer"]
     assert times["done"] < summary["seconds"] * 1000
+
+
+@pytest.mark.parametrize("backend", BACKENDS if SOAK else [ON_GOOGLE])
+def test_run_once_prints_and_tells_the_time_line(tmp_path: Path, backend: str) -> None:
+    code, lines = run_once(tmp_path, backend)
+    assert code == 0, lines
+    assert_printed(json.loads(lines[-1]), backend)
     assert not (tmp_path / "stack.json").exists()
 
 
-def test_a_file_of_ones_own_is_printed(tmp_path: Path) -> None:
+def test_without_emulators_it_prints_a_file_of_ones_own_and_says_how_to_get_them(tmp_path: Path) -> None:
     file = tmp_path / "my part.gcode.3mf"
     file.write_bytes(make_3mf("my part", layers=2, seconds=60))
-    code, lines = run_once(tmp_path / "stack", "embedded", FILE=str(file))
+    away = {"PATH": str(tmp_path), "HOME": str(tmp_path), "JAVA_HOME": ""}
+    code, lines = run_once(tmp_path / "stack", "auto", FILE=str(file), **away)
     assert code == 0, lines
+    [told] = [line for line in lines if "embedded backend: " in line and "google-cloud-cli-firestore-emulator" in line]
+    assert "FIRESTORE_EMULATOR_JAR" in told
+    assert_printed(json.loads(lines[-1]), "embedded")
+    assert not (tmp_path / "stack/stack.json").exists()
 
 
 def test_a_file_that_is_none_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -142,14 +151,6 @@ def test_a_file_that_is_none_is_refused_with_the_reason(tmp_path: Path) -> None:
     summary = json.loads(lines[-1])
     assert summary["ok"] is False
     assert "/upload answered 400" in summary["error"]
-
-
-def test_without_emulators_it_runs_on_the_embedded_backend_and_says_how_to_get_them(tmp_path: Path) -> None:
-    code, lines = run_once(tmp_path, "auto", PATH=str(tmp_path), HOME=str(tmp_path), JAVA_HOME="")
-    assert code == 0, lines
-    [told] = [line for line in lines if "embedded backend: " in line and "google-cloud-cli-firestore-emulator" in line]
-    assert "FIRESTORE_EMULATOR_JAR" in told
-    assert json.loads(lines[-1])["backend"] == "embedded"
 
 
 def test_google_without_emulators_is_refused(tmp_path: Path) -> None:
@@ -169,21 +170,26 @@ def test_a_wrong_option_is_named(tmp_path: Path, option: str, value: str) -> Non
 
 @pytest.mark.parametrize(("backend", "number"), ENDINGS)
 def test_nothing_is_left_running(tmp_path: Path, backend: str, number: signal.Signals) -> None:
-    with serving(tmp_path, backend) as running:
+    end(tmp_path, backend, number)
+    assert (tmp_path / "stack.json").exists() == (number == signal.SIGKILL)
+
+
+def test_nothing_is_left_running_after_a_crash_and_it_starts_again(tmp_path: Path) -> None:
+    end(tmp_path, "embedded", signal.SIGKILL)
+    assert (tmp_path / "stack.json").exists()
+    code, lines = run_once(tmp_path, "embedded")
+    assert code == 0, lines
+
+
+def end(folder: Path, backend: str, number: signal.Signals) -> None:
+    """Starts a stack and ends it by a signal; asserts that all of its processes go."""
+    with serving(folder, backend) as running:
         parts = psutil.Process(running.pid).children(recursive=True)
         assert len(parts) >= 6
         running.send_signal(number)
         _, alive = psutil.wait_procs(parts, timeout=15)
         assert not alive
         running.wait(10)
-    assert (tmp_path / "stack.json").exists() == (number == signal.SIGKILL)
-
-
-def test_it_starts_again_after_a_crash(tmp_path: Path) -> None:
-    with serving(tmp_path, "embedded") as running:
-        running.kill()
-    code, lines = run_once(tmp_path, "embedded")
-    assert code == 0, lines
 
 
 def test_a_part_that_ends_is_named(tmp_path: Path) -> None:
@@ -204,15 +210,15 @@ def test_a_part_that_does_not_start_is_named_with_its_last_words(tmp_path: Path)
     assert not [part for part in psutil.Process().children(recursive=True) if str(tmp_path) in part.cmdline()]
 
 
-def test_two_stacks_do_not_share_a_folder_or_a_port(tmp_path: Path) -> None:
-    with running_stack("embedded", tmp_path / "one", with_agent=False) as stack:
-        with pytest.raises(StackError, match="another stack runs in"):
-            Stack(tmp_path / "one", backend="embedded").start()
-        stack.check()
-        assert (stack.state_dir / "stack.json").exists()
-        assert call(stack, "GET", "/").status_code == 200
-        with running_stack("embedded", tmp_path / "two", with_agent=False) as other:
-            assert other.base_url != stack.base_url
+@pytest.mark.parametrize("stack", ["embedded"], indirect=True)
+def test_two_stacks_do_not_share_a_folder_or_a_port(stack: Stack, tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="another stack runs in"):
+        Stack(stack.state_dir, backend="embedded").start()
+    stack.check()
+    assert (stack.state_dir / "stack.json").exists()
+    assert call(stack, "GET", "/").status_code == 200
+    with running_stack("embedded", tmp_path / "two", with_agent=False) as other:
+        assert other.base_url != stack.base_url
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -43,8 +45,9 @@ _OURS = frozenset({"printpipe", "main", "google"})
 """Google's namespace is many packages: which of its clients are loaded is looked at where bundles are served."""
 
 
+@cache
 def imported(file: Path) -> set[str]:
-    """The packages that a module imports as soon as it is imported itself."""
+    """The packages that one of our modules imports as soon as it is imported itself."""
     found: set[str] = set()
     waiting: list[ast.AST] = list(ast.parse(file.read_text()).body)
     while waiting:
@@ -56,6 +59,12 @@ def imported(file: Path) -> set[str]:
         elif isinstance(node, ast.Try | ast.With | ast.ClassDef):
             waiting += node.body
     return found - _OURS - sys.stdlib_module_names
+
+
+@pytest.fixture(scope="module")
+def installed() -> Mapping[str, list[str]]:
+    """The distributions that each importable package comes from."""
+    return packages_distributions()
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +103,7 @@ def test_a_bundle_holds_its_own_handler_row_packages_and_adapters(built: Path, n
         "printpipe/dialects/exchange.py",
         *(f"printpipe/dialects/{face.dialect}.py" for face in faces),
     }
-    takes_tokens = any(face.auth == "jwt" for face in faces)
+    takes_tokens = any(face.auth in ("jwt", "either", "ticket") for face in faces)
     assert ("printpipe/services/access/tokens.py" in inside) == takes_tokens
 
     halves = {"printpipe/runtime/http.py": bool(row.http), "printpipe/runtime/events.py": bool(row.trigger)}
@@ -105,7 +114,7 @@ def test_a_bundle_holds_its_own_handler_row_packages_and_adapters(built: Path, n
     assert used <= inside
     assert unused & inside == set()
     assert ("printpipe/adapters/remote.py" in inside) == ("files" in row.uses)
-    assert ("printpipe/adapters/google/secrets.py" in inside) == (row.auth in ("key", "optional"))
+    assert ("printpipe/adapters/google/secrets.py" in inside) == (row.auth in ("key", "either", "ticket", "optional"))
 
     assert not [file for file in files if "embedded" in file or file.startswith(("tools", "tests", "local"))]
     assert {file for file in files if not file.endswith(".py")} == BESIDE_THE_CODE | set(row.files)
@@ -114,11 +123,12 @@ def test_a_bundle_holds_its_own_handler_row_packages_and_adapters(built: Path, n
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_bundles_set_has_what_its_modules_import_first(built: Path, name: str) -> None:
+def test_a_bundles_set_has_what_its_modules_import_first(
+    built: Path, installed: Mapping[str, list[str]], name: str
+) -> None:
     entry = json.loads((built / bundle.MANIFEST).read_text())[name]
     requirements = contents(built / entry["file"])["requirements.txt"].decode()
     pinned = {canonicalize_name(each) for each in _PIN.findall(requirements)}
-    installed = packages_distributions()
     for module in entry["modules"]:
         file = FUNCTIONS / f"{module.replace('.', '/')}.py"
         for package in imported(file) if file.exists() else ():
@@ -240,7 +250,8 @@ def test_the_closure_follows_every_kind_of_import(tmp_path: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(source)
     outside = {"printpipe.domain.unused", "printpipe.typed", "tools.bundle"}
-    assert set(bundle.closure(tmp_path, ["main"])) == {name.removesuffix(".__init__") for name in modules} - outside
+    found = bundle.Sources(tmp_path).closure(["main"])
+    assert found.keys() == {name.removesuffix(".__init__") for name in modules} - outside
 
 
 def test_a_pack_reads_back() -> None:

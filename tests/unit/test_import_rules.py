@@ -1,12 +1,15 @@
 """The import rules of `.importlinter`: the tree keeps them, and each of them bites."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.counts import SOAK
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOMS = ("functions/printpipe", "functions/tools", "edge_agent", "local")
@@ -73,12 +76,30 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("importer", "statement", "rule"), FORBIDDEN)
-def test_a_forbidden_import_is_found(copy: Path, importer: str, statement: str, rule: str) -> None:
-    module = copy / importer
+def add(project: Path, importer: str, statement: str) -> None:
+    module = project / importer
     file = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
     with file.open("a") as source:
         source.write(f"\n{statement}\n")
+
+
+@pytest.mark.skipif(not SOAK, reason="each alone at full counts; all together below")
+@pytest.mark.parametrize(("importer", "statement", "rule"), FORBIDDEN)
+def test_a_forbidden_import_is_found(copy: Path, importer: str, statement: str, rule: str) -> None:
+    add(copy, importer, statement)
     result = lint(copy)
     assert result.returncode == 1, result.stdout + result.stderr
     assert f"{rule} BROKEN" in result.stdout
+
+
+def test_forbidden_imports_are_all_found_and_named(copy: Path) -> None:
+    for importer, statement, _ in FORBIDDEN:
+        add(copy, importer, statement)
+    told = lint(copy).stdout
+    for importer, statement, rule in FORBIDDEN:
+        assert f"{rule} BROKEN" in told
+        section = told.partition(f"\n{rule}\n---")[2].partition("\n---")[0]
+        module = importer.removeprefix("functions/").replace("/", ".")
+        imported = "google" if "google.cloud" in statement else statement.split()[-1]
+        named = module if module.endswith("attic") else f"{module} -> {imported} (l."
+        assert re.search(rf"^- +{re.escape(named)}", section, re.MULTILINE), (named, section)

@@ -152,7 +152,8 @@ def test_a_fresh_start_forgets_the_last_run(tmp_path: Path) -> None:
 
 @pytest.mark.emulators
 def test_what_is_kept_is_there_again(emulators: object, tmp_path: Path) -> None:
-    found = real_emulators()
+    unused = dict.fromkeys(("pubsub", "storage"), "127.0.0.1:1")
+    found = Emulators(unused, {"firestore": real_emulators().commands["firestore"]})
     rules = ROOT / "firestore.rules"
     document = "v1/projects/demo-keep/databases/(default)/documents/jobs/j"
     owner = {"Authorization": "Bearer owner"}
@@ -162,10 +163,10 @@ def test_what_is_kept_is_there_again(emulators: object, tmp_path: Path) -> None:
 
     with EmulatorSet(found, tmp_path, project="demo-keep", rules=rules, keep=True) as first:
         body = {"fields": {"state": {"stringValue": "held"}}}
-        requests.patch(url(first), json=body, headers=owner, timeout=5).raise_for_status()
-        assert requests.get(url(first), timeout=5).status_code == 403
+        requests.patch(url(first), json=body, headers=owner, timeout=30).raise_for_status()
+        assert requests.get(url(first), timeout=30).status_code == 403
     with EmulatorSet(found, tmp_path, project="demo-keep", keep=True) as second:
-        assert requests.get(url(second), headers=owner, timeout=5).json()["fields"] == body["fields"]
+        assert requests.get(url(second), headers=owner, timeout=30).json()["fields"] == body["fields"]
     assert descendants(tmp_path) == []
 
 
