@@ -157,6 +157,7 @@ class Farm:
     def _job(self, file_id: str, user: str, priority: Priority, more: Mapping[str, Any]) -> Job:
         return Job(
             job_id=self._id("job"),
+            number=self._count,
             organization_id=self.organization,
             recipient_id=self.site,
             product_id="product",

@@ -43,6 +43,9 @@ def test_each_operation_costs_what_firestore_bills(store: MeteredDocuments) -> N
         assert store.count(Query("jobs", [Where("n", "==", 9)])) == 0
     assert bill.lines() == lines(counts=2)
     with billed() as bill:
+        assert store.total(Query("jobs"), "n") == 5
+    assert bill.lines() == lines(counts=1)
+    with billed() as bill:
         store.commit(Delete("jobs/1"), Create("jobs/3", {}))
     assert bill.lines() == lines(writes=1, deletes=1)
 

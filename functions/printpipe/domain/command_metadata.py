@@ -225,6 +225,23 @@ class Start(Metadata):
     note: JobNote | None = Field(None, alias="unencryptedData")
 
 
+class Fetch(Metadata):
+    """A file on the printer's storage that is to be copied into the cloud; bytes."""
+
+    transfer_id: Id = Field(alias="transferId")
+    path: str
+    file_name: FileName = Field(alias="fileName")
+    size: int | None = None
+
+
+class Send(Metadata):
+    """A stored file that is to be copied to the printer's storage."""
+
+    transfer_id: Id = Field(alias="transferId")
+    file_id: Id = Field(alias="fileId")
+    file_name: FileName = Field(alias="fileName")
+
+
 class Download(Metadata):
     """A file to have at hand before its start: one of ours (`fileId`), or one that the polling client knows."""
 

@@ -18,6 +18,7 @@ from printpipe.domain.command_metadata import (
     Download,
     Empty,
     Fan,
+    Fetch,
     Filament,
     Flow,
     Gcode,
@@ -25,6 +26,7 @@ from printpipe.domain.command_metadata import (
     Metadata,
     Move,
     NozzleTarget,
+    Send,
     Speed,
     Start,
     Stop,
@@ -71,6 +73,16 @@ _TYPES = (
     CommandType("send_gcode", Gcode, _MINUTE),
 )
 TYPES: Mapping[str, CommandType] = {each.name: each for each in _TYPES}
+"""What callers may ask for."""
+
+_STORAGE_TYPES = (
+    CommandType("test_connection", Empty, 2 * _MINUTE),
+    CommandType("list_files", Empty, 2 * _MINUTE),
+    CommandType("fetch_file", Fetch, 30 * _MINUTE),
+    CommandType("send_file", Send, 30 * _MINUTE),
+)
+STORAGE_TYPES: Mapping[str, CommandType] = {each.name: each for each in _STORAGE_TYPES}
+"""What the cloud alone asks of an agent."""
 
 _ALIASES: Mapping[str, str] = {
     "cancel": "stop",
@@ -128,6 +140,11 @@ class Order:
     def canonical_metadata(self) -> dict[str, Any]:
         """The metadata under its canonical names, without what was not said."""
         return canonical(self.metadata)
+
+
+def storage_order(name: str, metadata: Metadata) -> Order:
+    """A command that the cloud gives an agent of its own accord."""
+    return Order(STORAGE_TYPES[name], name, metadata)
 
 
 def canonical(metadata: Metadata) -> dict[str, Any]:

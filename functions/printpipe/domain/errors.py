@@ -1,5 +1,6 @@
 """Every error that a caller may see; a dialect turns each into its own shape."""
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -49,6 +50,29 @@ class Conflict(DomainError):
     """The thing's present state does not allow this."""
 
     code = "conflict"
+
+
+class PrinterBusy(Conflict):
+    """What the printer does now does not allow this."""
+
+    code = "printer_busy"
+
+
+class PrinterOffline(DomainError):
+    """The printer, or the agent at its site, does not answer; `last_seen` is when it was heard last."""
+
+    code = "printer_offline"
+
+    def __init__(self, message: str, *, printer_id: str, last_seen: datetime | None) -> None:
+        super().__init__(message, field="printer_id")
+        self.printer_id = printer_id
+        self.last_seen = last_seen
+
+
+class DownloadFailed(DomainError):
+    """A file could not be had from its printer."""
+
+    code = "download_failed"
 
 
 class Gone(DomainError):

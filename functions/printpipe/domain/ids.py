@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import secrets
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 _EVENTS = uuid.UUID("8f5b8d0e-5c1e-4c3a-9a0e-2f6d1c7b4a90")
 _MEMBERSHIPS = uuid.UUID("0d6f1b5e-9a34-4c0c-8c61-7be2f0a5d3c8")
 _REPORTS = uuid.UUID("c0b6a0a1-0f0e-4d8b-9d0f-6b7d2a4f8e35")
 _REPEATABLE = uuid.UUID("5a1d4f0c-6f3b-4b58-8f5e-0a6f0d2c9e17")
+
+_NUMBERS_BEGIN = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp() * 1000)
+_RANDOM_BITS = 12
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,24 @@ NO_KEY = Once("", None, "")
 def new_id() -> str:
     """A random UUID."""
     return str(uuid.uuid4())
+
+
+def public_number(now: datetime) -> int:
+    """A job's second, public number: below 2^53, so that JavaScript can hold it, and ordered by time.
+
+    41 bits of milliseconds (enough until 2093), then 12 random ones: who stores it makes sure that it is the only one.
+    """
+    return (int(now.timestamp() * 1000) - _NUMBERS_BEGIN) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+
+
+def transfer_id() -> str:
+    """A random id of a file's way from or to a printer."""
+    return f"dl_{uuid.uuid4().hex}"
+
+
+def printer_file_id(printer_id: str, path: str) -> str:
+    """What a file on a printer's storage is called: the same whenever it is listed."""
+    return f"p{hashlib.sha256(json.dumps([printer_id, path]).encode()).hexdigest()[:32]}"
 
 
 def event_id(organization_id: str, recipient_id: str, client_id: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from printpipe.domain.scopes import Role
 
@@ -28,6 +29,13 @@ class Collections:
     idempotency_keys: str = "idempotency_keys"
     audit_log: str = "audit_log"
     bookmarks: str = "bookmarks"
+    job_aliases: str = "job_aliases"
+    transfers: str = "transfers"
+    printer_storages: str = "printer_storages"
+    statistics: str = "statistics"
+    statistics_entries: str = "statistics_entries"
+    rate_limits: str = "rate_limits"
+    socket_tickets: str = "socket_tickets"
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class Policy:
     """The settings that services go by. `fetch_token_secrets`: the first signs, all verify.
 
     `key_memory`: how long a revoked key may go on working. `api_keys_secret`: the secret with further operator's keys.
+    `anonymous_organization`: for which organization calls without a credential act where a row takes either credential.
     """
 
     fetch_token_secrets: Sequence[bytes] = field(repr=False)
@@ -64,5 +73,8 @@ class Policy:
     api_keys_secret: str | None = None
     allow_keyless_legacy_clients: bool = False
     public_base_url: str | None = None
+    document_store: Literal["firestore", "sqlite"] = "firestore"
+    anonymous_organization: str | None = None
+    taverna_time_zone: str = "America/Sao_Paulo"
     bearer_tokens: BearerTokens = field(default_factory=BearerTokens)
     collections: Collections = field(default_factory=Collections)

@@ -149,6 +149,16 @@ def model_of_file(printer_model: str | None, printer_model_id: str | None) -> Mo
     return model_of(printer_model) or model_of(printer_model_id)
 
 
+def maker_of(brand: str | None, model: str | None) -> str | None:
+    """Who makes a printer that is described so, in the maker's one spelling; None for one that makes nothing listed."""
+    told = _key((brand or "")[:_LONGEST])
+    if told:
+        return next((name for word, name in _MAKERS.items() if told.startswith(word)), None)
+    found = model_of(model)
+    makers = {machine.maker for machine in MACHINES if found and machine.name in found.machines}
+    return makers.pop() if len(makers) == 1 else _without_maker(_key((model or "")[:_LONGEST]))[1]
+
+
 def same_machine(one: Model, other: Model) -> bool | None:
     """Whether both are the same machine; None where that cannot be told.
 

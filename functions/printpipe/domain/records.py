@@ -65,6 +65,7 @@ class Command(Record):
     job_id: str | None = None
     file_id: str | None = None
     status: CommandStatus
+    result: Mapping[str, Any] | None = None
     via_bus: bool
     awaits_plate: bool = False
     lease: Lease | None = None
@@ -80,9 +81,10 @@ class Command(Record):
 
 
 class Filament(Record):
-    """One filament that a plate uses; grams and metres."""
+    """One filament that a plate uses; grams and metres. `brand` is its vendor."""
 
     type: str | None = None
+    brand: str | None = None
     color: str | None = None
     used_g: float | None = None
     used_m: float | None = None
@@ -141,6 +143,26 @@ class Upload(Intake):
     failure: str | None = None
 
 
+class PrintSettings(Record):
+    """How a file was sliced: millimetres, percent, mm/s, °C."""
+
+    layer_height: float | None = None
+    infill: float | None = None
+    print_speed: float | None = None
+    nozzle_temperature: float | None = None
+    bed_temperature: float | None = None
+    supports: bool | None = None
+
+
+class Origin(Record):
+    """The printer's storage that a file was copied from."""
+
+    printer_id: str
+    path: str
+    size: int
+    modified_at: datetime | None = None
+
+
 class StoredPrintFile(Intake):
     """`files/{fileId}`. `status` is that of its newest job; `generation` is raised by every use of a fetch token."""
 
@@ -156,6 +178,10 @@ class StoredPrintFile(Intake):
     kind: str
     slicer: str | None = None
     plates: tuple[Plate, ...] = ()
+    settings: PrintSettings | None = None
+    origin: Origin | None = None
+    accessed_at: datetime | None = None
+    deleted_at: datetime | None = None
     claimed_by: str | None = None
     claimed_at: datetime | None = None
 
@@ -192,18 +218,60 @@ class Progress(Record):
     remaining_seconds: int | None = None
 
 
+class Customer(Record):
+    """For whom a job is printed."""
+
+    order_id: str | None = None
+    customer_name: str | None = None
+
+
+class Cost(Record):
+    """Money in 1/10,000 of the currency's unit; `fixed`: a person set it, and nothing computes it anew."""
+
+    amount: int
+    fixed: bool = False
+
+
+class Costs(Record):
+    """What a print costs, as far as it is known."""
+
+    material: Cost | None = None
+    power: Cost | None = None
+    labor: Cost | None = None
+
+
+class Consumption(Record):
+    """What a print has used up: milligrams of a material, called as people call it."""
+
+    material: str | None = None
+    milligrams: int | None = None
+
+
+class Shop(Record):
+    """What a shop says of a print that it tracks: its own numbers and names."""
+
+    print_queue_id: int
+    product_id: int | None = None
+    order_id: int | None = None
+
+
 class Job(Record):
-    """`print_jobs/{jobId}`. One that is `external` was begun by others: it is tracked, never dispatched.
+    """`print_jobs/{jobId}`; `number` is its second, public id.
+
+    One that is `external` was begun by others: it is tracked, never dispatched.
 
     A job of several plates has that many runs, one after the other; `run` is the number of the last that was begun.
     `turn` is its place in the queue, the first in front; None unless it waits for a printer to be chosen (`waits`), as
     is `deadline_at`, which is `wait_seconds` after `waits_since`; only a job that was sent to the queue has those.
     `wanted_printer_id` is the one printer that its owner wants; `printer_id` is where the last run was sent.
     `patience_seconds` is how long its owner lets it wait, where that was said when it was ordered.
-    `use_ams` False means the external spool; `wishes` replace what the file says of its filaments.
+    `use_ams` False means the external spool; `wishes` replace what the file says of its filaments. `costs` are what a
+    person set, and once it has ended what was computed then; `consumption` likewise. `message` is what its client said
+    last, `metrics` what that measured last.
     """
 
     job_id: str
+    number: int
     organization_id: str
     recipient_id: str
     product_id: str | None = None
@@ -246,6 +314,14 @@ class Job(Record):
     ordered_by: str | None = None
     cancel_requested_at: datetime | None = None
     deleted_at: datetime | None = None
+    is_business: bool = False
+    customer: Customer | None = None
+    notes: str | None = None
+    costs: Costs = Costs()
+    consumption: Consumption | None = None
+    shop: Shop | None = None
+    message: str | None = None
+    metrics: Mapping[str, Any] | None = None
     request_id: str
 
 
@@ -334,8 +410,17 @@ class Occupant(Record):
     command_id: str | None = None
 
 
+class Contact(Record):
+    """How a printer answered when its connection was tested: by which command, and why not where it did not."""
+
+    status: Literal["testing", "connected", "failed"]
+    command_id: str | None = None
+    tested_at: datetime
+    reason: str | None = None
+
+
 class Printer(Record):
-    """`printers/{printerId}`. Its access code stands in `printer_secrets`.
+    """`printers/{printerId}`. Its access code stands in `printer_secrets`; `chosen_id` is the id that people gave it.
 
     `occupants` are the jobs that were given to it and have not ended, by id; `plate_cleared`
     says that nothing lies on its plate, and `plate_cleared_at` when that was said last. `nozzle_diameter` in mm;
@@ -345,11 +430,14 @@ class Printer(Record):
     printer_id: str
     organization_id: str
     recipient_id: str
+    chosen_id: str | None = None
     serial: str | None = None
     ip_address: str | None = None
     name: str | None = None
     model: str | None = None
     brand: str | None = None
+    firmware_version: str | None = None
+    contact: Contact | None = None
     nozzle_diameter: float | None = None
     num_ams_units: int | None = None
     supported_materials: tuple[str, ...] = ()
@@ -411,11 +499,22 @@ class AuditRecord(Record):
     created_at: datetime
 
 
+class Prices(Record):
+    """What an organization pays, in 1/10,000 of its currency's unit, and what its printers draw while they print."""
+
+    per_gram: int = 500
+    per_kwh: int = 3000
+    watts: int = 120
+
+
 class Organization(Record):
-    """`organizations/{organizationId}`."""
+    """`organizations/{organizationId}`. Its days begin in `time_zone`, a name of the tz database."""
 
     organization_id: str
     name: str
+    time_zone: str = "UTC"
+    currency: str = "EUR"
+    prices: Prices = Prices()
     created_at: datetime
 
 

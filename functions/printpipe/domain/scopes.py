@@ -18,6 +18,7 @@ _READING = frozenset(
         "organizations.read",
         "printers.read",
         "recipients.read",
+        "statistics.read",
         "status.read",
     }
 )
@@ -45,6 +46,7 @@ _ADMINISTERING = frozenset(
         "members.read",
         "members.write",
         "recipients.write",
+        "settings.write",
     }
 )
 

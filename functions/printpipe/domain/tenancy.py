@@ -1,6 +1,7 @@
 """Who calls, and whose site a recipient is."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Literal
 
 from printpipe.domain.scopes import OPERATOR_SCOPES, ORGANIZATION_SCOPES
@@ -21,6 +22,14 @@ class Caller:
     scopes: frozenset[str] | None = None
     user_id: str | None = None
 
+    def client(self, address: str | None) -> str:
+        """By what its calls are counted: its key, its user, or the address that the platform vouches for."""
+        if self.key_id is not None:
+            return f"key {self.key_id}"
+        if self.user_id is not None:
+            return f"user {self.organization_id} {self.user_id}"
+        return f"address {_network(address)}"
+
     def may(self, scope: str) -> bool:
         """Whether the credential is good for what needs that scope."""
         if self.organization_id is not None and scope in OPERATOR_SCOPES:
@@ -30,6 +39,17 @@ class Caller:
     def may_grant(self, scopes: frozenset[str] | None) -> bool:
         """Whether it holds these scopes itself; None are all of an organization."""
         return self.scopes is None or (ORGANIZATION_SCOPES if scopes is None else scopes) <= self.scopes
+
+
+def _network(address: str | None) -> str:
+    """What one caller has of addresses: a single one of IPv4, of IPv6 a network of 2^64 (RFC 6177)."""
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return str(address)
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((found, 64), strict=False))
 
 
 NOBODY = Caller("anonymous", None, organization_id="", recipient_ids=frozenset(), scopes=frozenset())

@@ -3,8 +3,9 @@
 import ipaddress
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +31,8 @@ _ACCESS_CODE = re.compile(r"[!-~]{1,64}")
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = rf"({_LABEL}\.)*(?![0-9]+$){_LABEL}"
 _RESERVED_ID = re.compile(r"\.{1,2}|__.*__")
+_OTHER_COUNTINGS = ("posix/", "right/")  # of seconds, by the same names
+_NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})  # files that lie there, of each machine its own
 _PAYLOAD_BYTES = 64 * 1024
 _PAYLOAD_DEPTH = 10
 _PAYLOAD_FIELDS = 1000
@@ -99,6 +102,18 @@ def _check_time(value: datetime) -> datetime:
         return aware.astimezone(UTC)
     except OverflowError:
         raise ValueError("is out of range") from None
+
+
+def _check_time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        known = False
+    else:
+        known = not value.startswith(_OTHER_COUNTINGS) and value not in _NO_PLACES
+    if not known:
+        raise ValueError("must be a time zone of the tz database, as Europe/Berlin")
+    return value
 
 
 def _check_payload(value: dict[str, Any]) -> dict[str, Any]:
@@ -252,6 +267,20 @@ Moment = Annotated[datetime, AfterValidator(_check_time)]
 
 QueryMoment = Annotated[Moment, BeforeValidator(_no_number)]
 """A point in time in a query, where a number could be meant as one."""
+
+QueryDate = Annotated[date, BeforeValidator(_no_number)]
+"""A date in a query, likewise."""
+
+TimeZone = Annotated[
+    str,
+    StringConstraints(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"),
+    AfterValidator(_check_time_zone),
+    Field(description="a name of the tz database, as Europe/Berlin"),
+]
+"""A time zone by its name."""
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="a code of ISO 4217, as EUR")]
+"""What money is counted in."""
 
 StorableItem = TypeAliasType(
     "StorableItem", "bool | Annotated[float, Field(ge=-(2**63), lt=2**63)] | str | Storable | None"

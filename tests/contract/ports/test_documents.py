@@ -441,6 +441,22 @@ def test_count_is_bounded_by_the_limit(jobs: Documents) -> None:
     assert jobs.count(Query("jobs", order=[("priority", "asc")])) == 6
 
 
+def test_a_total_is_of_the_numbers_alone(store: Documents) -> None:
+    sizes: list[Any] = [3, 2**40, 4, None, "5", True, [6]]
+    writes = [Create(f"parts/{n}", {"kind": "ab"[n % 2], "of": {"size": size}}) for n, size in enumerate(sizes)]
+    store.commit(
+        *writes, Create("parts/none", {"kind": "a"}), Create("parts/float", {"kind": "c", "of": {"size": 1.5}})
+    )
+    whole = store.total(Query("parts", [Where("kind", "in", ["a", "b"])], [("of.size", "asc")]), "of.size")
+    assert (whole, type(whole)) == (7 + 2**40, int)
+    assert store.total(Query("parts", [Where("kind", "==", "a")]), "of.size") == 7
+    assert store.total(Query("parts"), "of.size") == 8.5 + 2**40
+    assert store.total(Query("parts", [Where("kind", "==", "a")], [("of.size", "asc")], limit=1), "of.size") == 3
+    for nothing in (Query("empty"), Query("parts", [Where("kind", "in", [])])):
+        assert store.total(nothing, "of.size") == 0
+    assert store.total(Query("parts"), "none") == 0
+
+
 @pytest.mark.parametrize(
     "write",
     [
@@ -495,6 +511,26 @@ def test_a_listener_hears_at_once_and_of_every_change(store: Documents) -> None:
         store.commit(Create("jobs/c", {"state": "queued", "n": 1}))
     assert ids(store.query(query)) == ["c"]
     assert len(heard) == told
+
+
+def test_later_writes_have_later_places(store: Documents) -> None:
+    together = store.commit(Create("jobs/a", {"n": 1}), Create("printers/a", {"n": 1}))
+    later = store.commit(Create("printers/b", {"n": 1}))
+    last = store.commit(Update("jobs/a", {"n": 2}))
+    assert max(each.place for each in together) < later[0].place < last[0].place
+    assert stored(store, "jobs/a").version.place == last[0].place
+    assert [document.version.place for document in store.query(Query("printers", [], [("n", "asc")]))] == [
+        stored(store, f"printers/{name}").version.place for name in "ab"
+    ]
+
+
+def test_a_listener_lives_until_it_is_closed(store: Documents) -> None:
+    heard: list[list[Document]] = []
+    with store.listen(Query("jobs"), heard.append) as listener:
+        eventually(lambda: bool(heard))
+        assert listener.alive
+        listener.close()
+        assert not listener.alive
 
 
 def test_a_listener_of_nothing_hears_of_nothing_at_once(store: Documents) -> None:

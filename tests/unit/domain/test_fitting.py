@@ -91,6 +91,7 @@ def a_file(plate: Plate = PLATE, **values: Any) -> StoredPrintFile:
 def a_job(**values: Any) -> Job:
     base: dict[str, Any] = {
         "job_id": "job-1",
+        "number": 1,
         "organization_id": "org",
         "recipient_id": "site-1",
         "status": JobStatus.QUEUED,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from printpipe.domain.printer_models import MACHINES, SERIES, model_of, model_of_file, same_machine
+from printpipe.domain.printer_models import MACHINES, SERIES, maker_of, model_of, model_of_file, same_machine
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,26 @@ def test_no_text_is_too_odd(text: str, brand: str) -> None:
     if model:
         assert same_machine(model, model) is True
         assert same_machine(model, model_of_file(text, brand) or model) in (True, False, None)
+
+
+@pytest.mark.parametrize(
+    ("brand", "model", "expected"),
+    [
+        ("Bambu Lab", None, "Bambu Lab"),
+        ("bambulab", "whatever", "Bambu Lab"),
+        ("BBL", None, "Bambu Lab"),
+        ("Original Prusa", "MK4S", "Prusa"),
+        ("prusa research", None, "Prusa"),
+        (None, "X1 Carbon", "Bambu Lab"),
+        (None, "P1 Series", "Bambu Lab"),
+        ("", "Core One", "Prusa"),
+        (None, "Original Prusa i3 MK3S+", "Prusa"),
+        (None, "Prusa Pro HT90", "Prusa"),
+        ("Creality", "K1 Max", None),
+        ("Voron", "X1 Carbon", None),
+        (None, "Voron 2.4", None),
+        (None, None, None),
+    ],
+)
+def test_who_makes_a_printer(brand: str | None, model: str | None, expected: str | None) -> None:
+    assert maker_of(brand, model) == expected

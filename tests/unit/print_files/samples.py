@@ -168,6 +168,18 @@ MODEL_SETTINGS = """<?xml version="1.0" encoding="UTF-8"?>
   </plate>
 </config>""".encode()
 
+PROJECT_SETTINGS = b"""{
+ "curr_bed_type": "Textured PEI Plate",
+ "enable_support": "0",
+ "filament_vendor": ["OVERTURE", "Generic", "Bambu Lab"],
+ "hot_plate_temp": ["60", "100", "70"],
+ "inner_wall_speed": ["150"],
+ "layer_height": "0.2",
+ "nozzle_temperature": ["220", "270", "255"],
+ "sparse_infill_density": "15%",
+ "textured_plate_temp": ["55", "90", "70"]
+}"""
+
 MODEL = b'<?xml version="1.0"?><model xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02"/>'
 
 
@@ -183,6 +195,7 @@ def bambu_parts() -> dict[str, bytes]:
         "Metadata/plate_3.gcode": BAMBU.replace("; filament: 1,3\n", "").encode(),
         "Metadata/slice_info.config": SLICE_INFO,
         "Metadata/model_settings.config": MODEL_SETTINGS,
+        "Metadata/project_settings.config": PROJECT_SETTINGS,
     }
 
 

@@ -28,8 +28,8 @@ def test_a_bambu_3mf_names_its_plates() -> None:
         "name": "Deckel – grün",
         "estimated_seconds": 902,
         "filament": (
-            {"slot": 1, "type": "PLA", "color": "#F4EE2A", "used_g": 3.74, "used_m": 1.23},
-            {"slot": 3, "type": "PETG", "color": "#00AE42", "used_g": 0.61, "used_m": 0.2},
+            {"slot": 1, "type": "PLA", "brand": "OVERTURE", "color": "#F4EE2A", "used_g": 3.74, "used_m": 1.23},
+            {"slot": 3, "type": "PETG", "brand": "Bambu Lab", "color": "#00AE42", "used_g": 0.61, "used_m": 0.2},
         ),
         "weight_g": 4.35,
         "layers": 60,

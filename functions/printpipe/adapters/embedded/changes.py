@@ -63,6 +63,11 @@ class Follower:
                 _log.exception("listener_failed")
             rung = self._bell.wait(rung, POLL_SECONDS)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on; a step that fails is tried again."""
+        return not self._closed.is_set() and self._thread.is_alive()
+
     def close(self) -> None:
         """Ends the calls; when it returns, none is under way (except from inside a call)."""
         self._closed.set()

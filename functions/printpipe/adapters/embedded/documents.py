@@ -100,6 +100,11 @@ class EmbeddedDocuments:
         """How many documents match."""
         return len(self.query(query))
 
+    def total(self, query: Query, field: str) -> int | float:
+        """What a field's numbers come to in the documents that match."""
+        values = [field_of(document.data, field) for document in self.query(query)]
+        return sum(each for each in values if isinstance(each, int | float) and not isinstance(each, bool))
+
     def listen(self, query: Query, on_change: Callable[[list[Document]], None]) -> Listener:
         """Calls `on_change` with all that matches, at once and after every change of it, from another thread."""
         self._check(query)
@@ -213,7 +218,7 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
 
 
 def _document(path: str, text: str, version: int) -> Document:
-    return Document(path, load(text), Version(str(version)))
+    return Document(path, load(text), Version(str(version), version))
 
 
 def _read(connection: sqlite3.Connection, path: str) -> Document | None:
@@ -258,7 +263,7 @@ def _apply(connection: sqlite3.Connection, write: Write) -> Version:
         connection.execute("DELETE FROM documents WHERE collection = ? AND id = ?", (collection, name))
         return Version("deleted")
     connection.execute("REPLACE INTO documents VALUES (?, ?, ?, ?)", (collection, name, after_text, version))
-    return Version(str(version))
+    return Version(str(version), version)
 
 
 def _check_condition(write: Write, stored: Document | None) -> None:

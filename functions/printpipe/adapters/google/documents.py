@@ -106,12 +106,14 @@ class GoogleDocuments:
 
     def count(self, query: Query) -> int:
         """How many documents match, counted by Firestore."""
+        return 0 if _finds_nothing(query) else int(_aggregated(self._build(query).count()))
+
+    def total(self, query: Query, field: str) -> int | float:
+        """What a field's numbers come to in the documents that match, added up by Firestore."""
         if _finds_nothing(query):
             return 0
-        built = self._build(query).count()
-        with _conditions():
-            results = reach(_SERVICE, lambda timeout: list(built.get(retry=ONCE, timeout=timeout)))
-        return int(results[0][0].value)
+        value: int | float = _aggregated(self._build(query).sum(_path(field)))
+        return value
 
     def listen(self, query: Query, on_change: Callable[[list[Document]], None]) -> Listener:
         """Calls `on_change` with all that matches, at once and after every change, from another thread.
@@ -166,6 +168,10 @@ class _Listener:
     def __init__(self, watch: Any) -> None:
         self._watch = watch
 
+    @property
+    def alive(self) -> bool:
+        return bool(self._watch.is_active)
+
     def close(self) -> None:
         self._watch.unsubscribe()
 
@@ -192,6 +198,13 @@ def _conditions() -> Iterator[None]:
         raise DocumentChanged(error.message) from error
     except exceptions.InvalidArgument as error:
         raise ValueError(error.message) from error
+
+
+def _aggregated(query: Any) -> Any:
+    """The one value that Firestore makes of all that an aggregation's query finds."""
+    with _conditions():
+        results = reach(_SERVICE, lambda timeout: list(query.get(retry=ONCE, timeout=timeout)))
+    return results[0][0].value
 
 
 def _repeatable(writes: Iterable[Write]) -> bool:
@@ -235,7 +248,7 @@ def _option(version: Version | None) -> Any:
 
 def _version(moment: Any) -> Version:
     stamp = moment.timestamp_pb()
-    return Version(f"{stamp.seconds}.{stamp.nanos:09d}")
+    return Version(f"{stamp.seconds}.{stamp.nanos:09d}", stamp.seconds * 1_000_000_000 + stamp.nanos)
 
 
 def _document(snapshot: Any) -> Document:

@@ -11,9 +11,13 @@ from typing import Any, Literal, Protocol, Self
 
 @dataclass(frozen=True)
 class Version:
-    """When a document was last written, comparable for equality only."""
+    """When a document was last written. `place` orders the writes of the whole store: a later commit's is greater.
+
+    Writes of one commit may share a place.
+    """
 
     token: str
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,10 @@ class DocumentChanged(PreconditionFailed):
 class Listener(Protocol):
     """A live query; close it when it is no longer needed."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether calls still come; one that has failed for good is to be closed, and begun anew."""
+
     def close(self) -> None:
         """Ends the calls; safe to call twice."""
 
@@ -150,10 +158,16 @@ class Documents(Protocol):
         """
 
     def query(self, query: Query) -> list[Document]:
-        """The documents found, in order. Raises `domain.errors.IndexMissing`, as does `count`."""
+        """The documents found, in order. Raises `domain.errors.IndexMissing`, as do `count` and `total`."""
 
     def count(self, query: Query) -> int:
         """How many documents match, without reading them (`limit` bounds the count)."""
+
+    def total(self, query: Query, field: str) -> int | float:
+        """What a field's numbers come to in the documents that match, without reading them (`limit` bounds them).
+
+        A query with conditions names the field in its order, so that there is an index that holds both.
+        """
 
     def listen(self, query: Query, on_change: Callable[[list[Document]], None]) -> Listener:
         """Calls `on_change` with all that matches, at once and after every change, from another thread."""

@@ -2,19 +2,18 @@
 
 from printpipe.domain.print_files.durations import parse_duration
 from printpipe.domain.print_files.inspection import inspect
-from printpipe.domain.print_files.limits import DEFAULT_LIMITS, REQUEST_BYTES, UPLOAD_BYTES, Limits
-from printpipe.domain.print_files.model import Filament, Plate, PrintFile, Slicer
+from printpipe.domain.print_files.limits import DEFAULT_LIMITS, Limits
+from printpipe.domain.print_files.model import Filament, Plate, PrintFile, Slicer, SliceSettings
 from printpipe.domain.print_files.names import MEDIA_TYPES, check_file_name, check_media_type, kind_of
 
 __all__ = [
     "DEFAULT_LIMITS",
     "MEDIA_TYPES",
-    "REQUEST_BYTES",
-    "UPLOAD_BYTES",
     "Filament",
     "Limits",
     "Plate",
     "PrintFile",
+    "SliceSettings",
     "Slicer",
     "check_file_name",
     "check_media_type",

@@ -7,10 +7,11 @@ Cura its few numbers first; pictures stand in `thumbnail begin … end` blocks o
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from printpipe.domain.print_files import values
+from printpipe.domain.print_files import slice_settings, values
 from printpipe.domain.print_files.durations import parse_duration
 from printpipe.domain.print_files.limits import Limits
 from printpipe.domain.print_files.model import Filament, Slicer
@@ -60,6 +61,8 @@ _NOTES = {
     "maxy": "back",
     "maxz": "height",
 }
+_LAYER_HEIGHT = "layer height"
+"""What Cura calls it; the others have it among their settings."""
 _BOTH_TIMES = re.compile(r"model printing time: [^;]{0,100}; ?(total estimated time: .{0,100})", re.IGNORECASE)
 _GENERATED = re.compile(
     r"generated (?:by|with) ([A-Za-z][A-Za-z_ -]{0,40}?) v?([0-9][0-9A-Za-z._-]{0,40})", re.IGNORECASE
@@ -73,7 +76,10 @@ _THUMBNAIL_END = "thumbnail end"
 
 @dataclass(frozen=True)
 class GcodeNotes:
-    """What the comments say; times in seconds, weight in grams, diameter and size in mm; None where they do not."""
+    """What the comments say; times in seconds, weight in grams, diameter and size in mm; None where they do not.
+
+    `settings` are the slicer's own, as `slice_settings` reads them.
+    """
 
     slicer: Slicer | None
     estimated_seconds: int | None
@@ -87,6 +93,7 @@ class GcodeNotes:
     width: float | None
     depth: float | None
     height: float | None
+    settings: Mapping[str, str]
 
 
 class GcodeScan:
@@ -144,6 +151,7 @@ class GcodeScan:
 class _Comments:
     thumbnail_bytes: int
     said: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
     slicer: Slicer | None = None
     thumbnail: bytes | None = None
     _area: int = 0
@@ -169,8 +177,12 @@ class _Comments:
             if both := _BOTH_TIMES.match(comment):
                 comment = both[1]
             key, sign, value = comment.partition(" = ")
+            if key in slice_settings.NAMES and sign:
+                self.settings.setdefault(key, value.strip()[:_VALUE])
             if not sign:
                 key, _, value = comment.partition(":")
+                if key.strip().lower() == _LAYER_HEIGHT:
+                    self.settings.setdefault("layer_height", value.strip()[:_VALUE])
             if note := _NOTES.get(key.strip().lower()):
                 self.said.setdefault(note, value.strip()[:_VALUE])
 
@@ -198,6 +210,7 @@ class _Comments:
             width=values.span(self.said.get("left"), self.said.get("right")),
             depth=values.span(self.said.get("front"), self.said.get("back")),
             height=values.positive(self.said.get("height")),
+            settings=self.settings,
         )
 
     def _list(self, note: str, separator: str, at_least: int) -> list[str]:
@@ -221,6 +234,7 @@ class _Comments:
             item = Filament(
                 slot=slot,
                 type=values.text(types[slot - 1]) if slot <= len(types) else None,
+                brand=slice_settings.vendor(self.settings, slot),
                 color=values.color(colors[slot - 1]) if slot <= len(colors) else None,
                 used_g=grams[place] if place < len(grams) else None,
                 used_m=metres[place] if place < len(metres) else None,

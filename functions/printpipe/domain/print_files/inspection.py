@@ -2,6 +2,7 @@
 
 from typing import BinaryIO
 
+from printpipe.domain.print_files import slice_settings
 from printpipe.domain.print_files.gcode import GcodeScan
 from printpipe.domain.print_files.limits import DEFAULT_LIMITS, Limits
 from printpipe.domain.print_files.model import Plate, PrintFile
@@ -52,4 +53,10 @@ def _inspect_gcode(source: BinaryIO, file_name: str, limits: Limits) -> PrintFil
         depth=notes.depth,
         height=notes.height,
     )
-    return PrintFile(kind="gcode", file_name=file_name, slicer=notes.slicer, plates=(plate,))
+    return PrintFile(
+        kind="gcode",
+        file_name=file_name,
+        slicer=notes.slicer,
+        plates=(plate,),
+        settings=slice_settings.read(notes.settings, plate.filament[0].slot if plate.filament else 1),
+    )

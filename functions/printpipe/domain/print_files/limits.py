@@ -3,14 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-REQUEST_BYTES: Final = 32_000_000
-"""The most that one request may carry, file and form together."""
-
-UPLOAD_BYTES: Final = 500_000_000
-"""The most that a file may have that its sender puts into the bucket itself.
-
-No more than a file may unpack to: a larger one could only be refused when it is there.
-"""
+from printpipe.domain.sizes import UPLOAD_BYTES
 
 
 @dataclass(frozen=True)
@@ -32,6 +25,7 @@ class Limits:
     xml_elements: int = 100_000
     thumbnail_bytes: int = 1 << 20
     layout_bytes: int = 1 << 20
+    project_bytes: int = 512 << 10
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -17,10 +17,14 @@ class Slicer(_Frozen):
 
 
 class Filament(_Frozen):
-    """One filament that a plate uses; `slot` is its number in the file, from 1; `color` is `#RRGGBB`."""
+    """One filament that a plate uses; `slot` is its number in the file, from 1.
+
+    `brand` is its vendor, `color` is `#RRGGBB`.
+    """
 
     slot: int = Field(ge=1)
     type: str | None = None
+    brand: str | None = None
     color: str | None = Field(default=None, pattern=r"^#[0-9A-F]{6}$")
     used_g: float | None = Field(default=None, ge=0)
     used_m: float | None = Field(default=None, ge=0)
@@ -52,13 +56,28 @@ class Plate(_Frozen):
     height: float | None = Field(default=None, gt=0)
 
 
+class SliceSettings(_Frozen):
+    """How the file was sliced: mm, percent, mm/s along the inner walls, °C. What it does not say is None."""
+
+    layer_height: float | None = Field(default=None, gt=0)
+    infill: float | None = Field(default=None, ge=0, le=100)
+    print_speed: float | None = Field(default=None, gt=0)
+    nozzle_temperature: float | None = Field(default=None, ge=0)
+    bed_temperature: float | None = Field(default=None, ge=0)
+    supports: bool | None = None
+
+
 class PrintFile(_Frozen):
-    """A file that can be printed: at least one plate with G-code, in the order of their numbers."""
+    """A file that can be printed: at least one plate with G-code, in the order of their numbers.
+
+    `settings` are those of its first plate.
+    """
 
     kind: Kind
     file_name: str
     slicer: Slicer | None = None
     plates: tuple[Plate, ...] = Field(min_length=1)
+    settings: SliceSettings | None = None
 
     @property
     def weight_g(self) -> float | None:

@@ -1,20 +1,22 @@
 """A sliced 3MF: an archive in which `Metadata/plate_<n>.gcode` is what the printer runs."""
 
 import re
+from collections.abc import Mapping
 from typing import BinaryIO
 
-from printpipe.domain.print_files import values
+from printpipe.domain.print_files import slice_settings, values
 from printpipe.domain.print_files.archive import Archive
 from printpipe.domain.print_files.gcode import GcodeNotes, GcodeScan
 from printpipe.domain.print_files.layout import Footprint, read_footprint
 from printpipe.domain.print_files.limits import Limits
-from printpipe.domain.print_files.model import Filament, Plate, PrintFile, Slicer
+from printpipe.domain.print_files.model import Filament, Plate, PrintFile, Slicer, SliceSettings
 from printpipe.domain.print_files.refusals import quoted, refused
 from printpipe.domain.print_files.settings_xml import PlateSettings, Settings, read_settings
 
 _CONTENT_TYPES = "[Content_Types].xml"
 _SLICE_INFO = "Metadata/slice_info.config"
 _MODEL_SETTINGS = "Metadata/model_settings.config"
+_PROJECT_SETTINGS = "Metadata/project_settings.config"
 _GCODE = re.compile(r"Metadata/plate_([1-9][0-9]{0,3})\.gcode")
 _FILAMENTS = 64
 
@@ -39,6 +41,7 @@ def inspect_3mf(source: BinaryIO, file_name: str, limits: Limits) -> PrintFile:
     pictures: dict[str, bytes | None] = {}
     layouts = {f"Metadata/plate_{index}.json": index for index in gcode}
     footprints: dict[int, Footprint | None] = {}
+    project: dict[str, str] = {}
     for name, entry in archive.entries.items():
         if name in read:
             continue
@@ -51,6 +54,8 @@ def inspect_3mf(source: BinaryIO, file_name: str, limits: Limits) -> PrintFile:
             pictures[name] = values.png(archive.read(name, limits.thumbnail_bytes))
         elif name in layouts and entry.unpacked <= limits.layout_bytes:
             footprints[layouts[name]] = read_footprint(archive.read(name, limits.layout_bytes))
+        elif name == _PROJECT_SETTINGS and entry.unpacked <= limits.project_bytes:
+            project = slice_settings.of_project(archive.read(name, limits.project_bytes))
         else:
             for _ in archive.pieces(name):
                 pass
@@ -63,11 +68,19 @@ def inspect_3mf(source: BinaryIO, file_name: str, limits: Limits) -> PrintFile:
             named.get(index),
             pictures.get(wanted[index]),
             footprints.get(index),
+            project,
         )
         for index, path in sorted(gcode.items())
     )
     slicer = next((note.slicer for note in notes.values() if note.slicer), None)
-    return PrintFile(kind="3mf", file_name=file_name, slicer=slicer or _client(xml.get(_SLICE_INFO)), plates=plates)
+    first = plates[0]
+    return PrintFile(
+        kind="3mf",
+        file_name=file_name,
+        slicer=slicer or _client(xml.get(_SLICE_INFO)),
+        plates=plates,
+        settings=_settings(first, notes[gcode[first.index]], sliced.get(first.index), project),
+    )
 
 
 def _find_gcode(archive: Archive, limits: Limits) -> dict[int, str]:
@@ -104,6 +117,7 @@ def _plate(
     named: PlateSettings | None,
     picture: bytes | None,
     footprint: Footprint | None,
+    project: Mapping[str, str],
 ) -> Plate:
     """The slicer's settings first, the G-code's own comments where those are silent."""
     said = sliced.metadata if sliced else {}
@@ -114,7 +128,7 @@ def _plate(
         gcode_path=path,
         name=values.text(named.metadata.get("plater_name")) if named else None,
         estimated_seconds=notes.estimated_seconds if seconds is None else seconds,
-        filament=_filament(sliced) or notes.filament,
+        filament=_filament(sliced, {**project, **notes.settings}) or notes.filament,
         weight_g=notes.weight_g if weight is None else weight,
         layers=notes.layers,
         printer_model=notes.printer_model,
@@ -128,11 +142,22 @@ def _plate(
     )
 
 
-def _filament(sliced: PlateSettings | None) -> tuple[Filament, ...]:
+def _settings(
+    plate: Plate, notes: GcodeNotes, sliced: PlateSettings | None, project: Mapping[str, str]
+) -> SliceSettings | None:
+    """The plate's own G-code first, where that is silent the project; whether it has supports is the plate's to say."""
+    said = {**project, **notes.settings}
+    if used := (sliced.metadata if sliced else {}).get("support_used"):
+        said["enable_support"] = used
+    return slice_settings.read(said, plate.filament[0].slot if plate.filament else 1)
+
+
+def _filament(sliced: PlateSettings | None, said_of_all: Mapping[str, str]) -> tuple[Filament, ...]:
     return tuple(
         Filament(
             slot=slot,
             type=values.text(said.get("type")),
+            brand=slice_settings.vendor(said_of_all, slot),
             color=values.color(said.get("color")),
             used_g=values.number(said.get("used_g")),
             used_m=values.number(said.get("used_m")),
