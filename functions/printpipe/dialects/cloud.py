@@ -12,6 +12,7 @@ from printpipe.dialects.exchange import (
     DATE_TIME,
     LONGEST_MESSAGE,
     Answer,
+    Occasion,
     Request,
     Shape,
     headers_of,
@@ -28,10 +29,13 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "NotFoundError"),
     "method_not_allowed": (405, "ValidationError"),
     "conflict": (409, "ConflictError"),
+    "printer_busy": (409, "ConflictError"),
     "gone": (410, "GoneError"),
     "too_large": (413, "ValidationError"),
     "rate_limited": (429, "RateLimitError"),
     "index_missing": (500, "FirestoreQueryError"),
+    "printer_offline": (502, "UnavailableError"),
+    "download_failed": (502, "UnavailableError"),
     "unavailable": (503, "UnavailableError"),
 }
 """The status and `error_type` of each kind of error."""
@@ -99,17 +103,19 @@ def credential(request: Request) -> str | None:
     return request.headers.get("x-api-key") or request.query.get("apiKey") or None
 
 
-def failure(error: DomainError, *, traceback: str | None = None) -> Answer:
+def failure(error: DomainError, occasion: Occasion) -> Answer:
     """The answer to a call that did not."""
     status, kind = ERRORS[error.code]
     detail = shortened(error.detail or error.field or "")
     url = error.url if isinstance(error, IndexMissing) else None
-    return _failure(status, kind, shortened(error.message, LONGEST_MESSAGE), detail, traceback, headers_of(error), url)
+    return _failure(
+        status, kind, shortened(error.message, LONGEST_MESSAGE), detail, occasion.traceback, headers_of(error), url
+    )
 
 
-def breakdown(request_id: str, *, traceback: str | None = None) -> Answer:
+def breakdown(occasion: Occasion) -> Answer:
     """The answer to a call that broke on a mistake of ours."""
-    return _failure(*BROKEN, "Internal error", f"request {request_id}", traceback, {})
+    return _failure(*BROKEN, "Internal error", f"request {occasion.request_id}", occasion.traceback, {})
 
 
 def command_status(status: CommandStatus) -> str:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, ClassVar, Literal, TypeVar
+from typing import Any, BinaryIO, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
@@ -128,6 +128,73 @@ class Page(Answer):
     MEDIA_TYPE: ClassVar[str] = "text/html; charset=utf-8"
 
 
+@dataclass(frozen=True)
+class Picture(Answer):
+    """A picture; `content` are its bytes."""
+
+    MEDIA_TYPE: ClassVar[str] = "image/png"
+
+    body: str = ""
+    content: bytes = b""
+
+
+@dataclass(frozen=True)
+class Redirect(Answer):
+    """The way to where the bytes are: `Location` among the headers."""
+
+    STATUS: ClassVar[int] = 302
+    MEDIA_TYPE: ClassVar[str] = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class EventStream(Answer):
+    """Server-sent events, for as long as they last.
+
+    `chunks` are texts as they are sent. An empty one sends nothing: whoever sends them sees then whether the other
+    side is still there.
+    """
+
+    MEDIA_TYPE: ClassVar[str] = "text/event-stream"
+
+    body: str = ""
+    chunks: Iterable[str] = ()
+
+
+class Socket(Protocol):
+    """A WebSocket that was opened."""
+
+    def send(self, text: str) -> None:
+        """Sends a message. Raises `ConnectionError` where the other side is gone, or takes nothing for too long."""
+
+    def receive(self, timeout: float) -> str | None:
+        """The next message; None where none came in time. Raises `ConnectionError` where the other side is gone."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Says goodbye (RFC 6455, 7.4); may be called twice."""
+
+
+@dataclass(frozen=True)
+class Upgrade(Answer):
+    """The request becomes a WebSocket.
+
+    `converse` serves it to its end.
+    """
+
+    STATUS: ClassVar[int] = 101
+
+    body: str = ""
+    converse: Callable[[Socket], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """When and as which request a call did not work; `traceback` only where the deployment shows its errors."""
+
+    request_id: str
+    at: datetime
+    traceback: str | None = None
+
+
 def validate_json(raw: bytes, model: type[_Model]) -> _Model:
     """JSON text as a model; numbers, text and depth that nothing behind us can hold are refused."""
     if len(raw) > model.MAX_BYTES:
@@ -176,6 +243,15 @@ def shortened(text: str, most: int = LONGEST_FIELD) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def is_unicode(text: str) -> bool:
+    """Whether it can be sent and stored: JSON can also tell halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _invalid(error: ValidationError, given: Any) -> InvalidInput:
     first = error.errors(include_url=False)[0]
     name = shortened(".".join(_named(first["loc"], given, missing=first["type"] == "missing")) or "body")
@@ -203,7 +279,7 @@ def _check(value: Any) -> None:
             raise _refusal(where, "nested too deeply")
         if isinstance(each, float) and not math.isfinite(each):
             raise _refusal(where, "must be a finite number")
-        if isinstance(each, str) and not _is_unicode(each):
+        if isinstance(each, str) and not is_unicode(each):
             raise _refusal(where, "is not valid Unicode")
         if isinstance(each, dict):
             _check_names(each, where)
@@ -213,7 +289,7 @@ def _check_names(value: dict[str, Any], where: _Steps) -> None:
     for name in value:
         if len(name) > _LONGEST_NAME:
             raise _refusal((*where, name), f"a field's name may have at most {_LONGEST_NAME} characters")
-        if not _is_unicode(name):
+        if not is_unicode(name):
             raise _refusal((*where, name), "is not valid Unicode")
 
 
@@ -236,14 +312,6 @@ def _walk(value: Any, where: _Steps = ()) -> Iterator[tuple[_Steps, Any]]:
     elif isinstance(value, list):
         for index, each in enumerate(value):
             yield from _walk(each, (*where, index))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _refusal(where: _Steps, why: str) -> InvalidInput:

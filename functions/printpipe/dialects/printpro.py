@@ -12,6 +12,7 @@ from printpipe.dialects.exchange import (
     LONGEST_MESSAGE,
     Answer,
     NamesOrganization,
+    Occasion,
     Request,
     Shape,
     headers_of,
@@ -28,10 +29,13 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "Not Found"),
     "method_not_allowed": (405, "Method Not Allowed"),
     "conflict": (409, "Conflict"),
+    "printer_busy": (409, "Conflict"),
     "gone": (410, "Gone"),
     "too_large": (413, "Content Too Large"),
     "rate_limited": (429, "Too Many Requests"),
     "index_missing": (500, "Internal Server Error"),
+    "printer_offline": (502, "Bad Gateway"),
+    "download_failed": (502, "Bad Gateway"),
     "unavailable": (503, "Service Unavailable"),
 }
 """The status of each kind of error, and its name."""
@@ -102,19 +106,19 @@ def credential(request: Request) -> str | None:
     return given[len(_BEARER) :].strip()
 
 
-def failure(error: DomainError, *, traceback: str | None = None) -> Answer:
+def failure(error: DomainError, occasion: Occasion) -> Answer:
     """The answer to a call that did not."""
     status, _ = ERRORS[error.code]
     field = _FIELDS.get(error.field or "", error.field)
     message = error.message.replace(error.field, field or "") if error.field else error.message
     if field and field not in message:
         message = f"{field}: {message}"
-    return _failure(status, shortened(message, LONGEST_MESSAGE), traceback, headers_of(error))
+    return _failure(status, shortened(message, LONGEST_MESSAGE), occasion.traceback, headers_of(error))
 
 
-def breakdown(request_id: str, *, traceback: str | None = None) -> Answer:
+def breakdown(occasion: Occasion) -> Answer:
     """The answer to a call that broke on a mistake of ours."""
-    return _failure(BROKEN[0], f"Internal error (request {request_id})", traceback, {})
+    return _failure(BROKEN[0], f"Internal error (request {occasion.request_id})", occasion.traceback, {})
 
 
 def command_status(status: CommandStatus) -> str:
