@@ -34,7 +34,8 @@ from printpipe.runtime.process import process
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-THREADS = 64
+THREADS = 192
+"""Each WebSocket and each stream of events has one for as long as it lasts."""
 GRACE = 1
 """Seconds that running requests have when the gateway is stopped."""
 
@@ -55,9 +56,10 @@ def load_functions() -> dict[str, "WSGIApplication"]:
 def url_map() -> Map:
     """The catalog's paths; endpoints are functions' names. A literal part goes before a parameter."""
     rules = [
-        Rule(row.http.path.replace("{", "<").replace("}", ">"), endpoint=row.name, methods=row.http.methods)
+        Rule(path.replace("{", "<").replace("}", ">"), endpoint=row.name, methods=row.http.methods)
         for row in catalog.rows().values()
         if row.http
+        for path in row.http.paths
     ]
     return Map(rules, strict_slashes=True, merge_slashes=False)
 

@@ -29,10 +29,16 @@ class _Model(BaseModel):
 
 
 class Http(_Model):
-    """An HTTP trigger: methods, and a path template such as `/fetch/{fetchToken}`."""
+    """An HTTP trigger: methods, and a path template such as `/fetch/{fetchToken}`; `also` are further paths of it."""
 
     methods: tuple[Literal["GET", "POST", "PUT", "DELETE"], ...]
     path: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.path, *self.also)
 
 
 class Trigger(_Model):
@@ -57,8 +63,9 @@ class Trigger(_Model):
         return self
 
 
-Dialect = Literal["cloud", "printpro"]
-Auth = Literal["key", "jwt", "token", "optional", "none"]
+Dialect = Literal["cloud", "printpro", "taverna", "printernizer"]
+Auth = Literal["key", "jwt", "either", "ticket", "token", "optional", "none"]
+Limit = Literal["general", "status"]
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,9 @@ class Face:
 class Row(_Model):
     """One deployed function. `files` are what its bundle carries besides code, by their names below `ROOT`.
 
-    `keyless` says of `auth: optional` who is answered without a key. `bearer` names the endpoint that serves whoever
-    comes with a bearer token to a path that two dialects share.
+    `keyless` says of `auth: optional` who is answered without a key: everybody (`all`), everybody and whoever comes
+    with a key that is none (`any`), or `legacy` clients where the deployment has some. `bearer` names the endpoint that
+    serves whoever comes with a bearer token to a path that two dialects share. `limit` is how often a client may call.
     """
 
     name: str
@@ -93,7 +101,8 @@ class Row(_Model):
     dialect: Dialect | None = None
     auth: Auth | None = None
     bearer: str | None = None
-    keyless: Literal["all", "legacy"] = "all"
+    keyless: Literal["all", "any", "legacy"] = "all"
+    limit: Limit | None = None
     scope: str | Mapping[str, str] | None = None
     uses: frozenset[Use]
     files: tuple[str, ...] = ()
@@ -112,7 +121,7 @@ class Row(_Model):
             raise ValueError(f"{self.name}: who reads Firestore's events uses documents or bus")
         if self.http and (self.dialect is None or self.auth is None):
             raise ValueError(f"{self.name}: an http row names its dialect and auth")
-        if self.auth in ("key", "jwt", "optional") and self.scope is None:
+        if self.auth in ("key", "jwt", "either", "ticket", "optional") and self.scope is None:
             raise ValueError(f"{self.name}: a row with a credential names its scope")
         if self.bearer is not None and self.auth != "key":
             raise ValueError(f"{self.name}: bearer is for a row whose auth is key")

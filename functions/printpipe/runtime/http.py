@@ -5,24 +5,29 @@ import logging
 import re
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib import import_module
 from io import BytesIO
 from typing import IO, Any, Protocol
 
 from flask import Request as FlaskRequest
-from flask import Response
+from flask import Response, current_app, has_app_context
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from printpipe.adapters.metered import billed
 from printpipe.dialects.exchange import (
     LONGEST_MESSAGE,
     Answer,
+    EventStream,
     Form,
     NamesOrganization,
+    Occasion,
+    Picture,
     Reply,
     Request,
+    Upgrade,
     UploadedFile,
     shortened,
     validate,
@@ -38,6 +43,7 @@ from printpipe.domain.errors import (
     Unauthenticated,
 )
 from printpipe.domain.log import log, log_failure
+from printpipe.domain.scopes import ROLES
 from printpipe.domain.tenancy import NOBODY, Caller
 from printpipe.endpoints.call import Call
 from printpipe.runtime import logs
@@ -62,10 +68,13 @@ class Dialect(Protocol):
     def credential(self, request: Request) -> str | None:
         """The API key, or in a dialect of tokens the bearer token, that the request carries."""
 
-    def failure(self, error: DomainError, *, traceback: str | None = None) -> Answer:
+    def token(self, request: Request) -> str | None:
+        """The bearer token, in a dialect that takes either."""
+
+    def failure(self, error: DomainError, occasion: Occasion) -> Answer:
         """The answer to a call that did not work."""
 
-    def breakdown(self, request_id: str, *, traceback: str | None = None) -> Answer:
+    def breakdown(self, occasion: Occasion) -> Answer:
         """The answer to a call that broke on a mistake of ours."""
 
 
@@ -82,21 +91,38 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
     """The plain function that functions-framework serves for a row."""
     sides = [_side(row, face) for face in row.faces]
     assert row.http is not None
-    pattern = _pattern(row.http.path)
+    patterns = [_pattern(path) for path in row.http.paths]
 
     logs.set_up()
+    _admit_sockets(sides)
 
     def serve(request: FlaskRequest) -> Response:
         request_id = _request_id(request.headers.get("X-Request-Id"))
         side = sides[-1] if _comes_with_a_token_alone(request) else sides[0]
         with logs.bound(requestId=request_id, function=row.name), billed() as bill:
-            answer = _answer(row, pattern, side, request, request_id)
+            told: dict[str, str] = {}
+            answer = _answer(row, patterns, side, request, request_id, told)
             if cost := bill.lines():
                 log("request_billed", **cost)
-        headers = {"Content-Type": answer.MEDIA_TYPE, **_HEADERS, **answer.headers, "X-Request-Id": request_id}
-        return Response(_text(answer.body), answer.status, headers)
+        headers = {"Content-Type": answer.MEDIA_TYPE, **_HEADERS, **told, **answer.headers, "X-Request-Id": request_id}
+        return _response(request, answer, headers)
 
     return serve
+
+
+def _response(request: FlaskRequest, answer: Answer, headers: Mapping[str, str]) -> Response:
+    match answer:
+        case Picture():
+            return Response(answer.content, answer.status, headers)
+        case EventStream():
+            from printpipe.runtime import sockets  # only rows whose answers last carry it
+
+            return Response(sockets.stream(request, answer.chunks), answer.status, headers)
+        case Upgrade():
+            from printpipe.runtime import sockets
+
+            return sockets.upgrade(request, answer, headers)
+    return Response(_text(answer.body), answer.status, headers)
 
 
 def _side(row: Row, face: Face) -> _Side:
@@ -109,40 +135,63 @@ def _comes_with_a_token_alone(request: FlaskRequest) -> bool:
     return bool(request.headers.get("Authorization")) and not key
 
 
-def _answer(row: Row, pattern: re.Pattern[str], side: _Side, request: FlaskRequest, request_id: str) -> Answer:
+def _answer(
+    row: Row,
+    patterns: Sequence[re.Pattern[str]],
+    side: _Side,
+    request: FlaskRequest,
+    request_id: str,
+    told: dict[str, str],
+) -> Answer:
+    """What a function answers; `told` is filled with what any answer's headers say besides."""
     debug, dialect = False, side.dialect
     try:
         running = process()
         debug = running.settings.debug_errors
         trace = logs.trace_of(request.headers.get("X-Cloud-Trace-Context"), running.settings.project)
         with logs.bound(**{"logging.googleapis.com/trace": trace}):
-            exchanged = _exchange(row, pattern, request)
+            exchanged = _exchange(row, patterns, request)
             operation, scope = side.operations[exchanged.method], row.scope_for(exchanged.method)
-            if side.face.auth == "jwt":
-                identity = running.tokens.verify(_token(dialect, exchanged))
+            address = _address(request, running.settings.proxies)
+            if token := _token(side, exchanged):
+                identity = running.tokens.verify(token)
+                user = Caller("", None, identity.organization_id, user_id=identity.user_id)
+                _count(row, running, user.client(address), told)
                 given = operation.read(exchanged)
                 caller = running.members.caller(identity, _named(exchanged, operation, given), scope)
             else:
                 caller = _authorize(row, dialect, exchanged, running)
+                _count(row, running, caller.client(address), told)
                 given = operation.read(exchanged)
-            context = running.context(caller, request_id, _address(request, running.settings.proxies))
+            if Upgrade in operation.replies:
+                _check_handshake(request)
+            context = running.context(caller, request_id, address)
             return _rendered(operation.handle(Call(exchanged, context), **given))
     except IndexMissing as error:
         log("index_missing", level=logging.ERROR, indexUrl=error.url)
-        return dialect.failure(error, traceback=traceback.format_exc() if debug else None)
+        return dialect.failure(error, _occasion(request_id, debug))
     except DomainError as error:
         why, field = shortened(error.message, LONGEST_MESSAGE), shortened(error.field or "") or None
         log("request_refused", code=error.code, why=why, field=field)
-        failure = dialect.failure(error, traceback=traceback.format_exc() if debug else None)
+        failure = dialect.failure(error, _occasion(request_id, debug))
         allowed = {"Allow": ", ".join(side.operations)} if isinstance(error, MethodNotAllowed) else {}
         return replace(failure, headers={**failure.headers, **allowed})
     except Exception:
         log_failure("request_broke")
-        return dialect.breakdown(request_id, traceback=traceback.format_exc() if debug else None)
+        return dialect.breakdown(_occasion(request_id, debug))
 
 
-def _token(dialect: Dialect, request: Request) -> str:
-    token = dialect.credential(request)
+def _occasion(request_id: str, debug: bool) -> Occasion:
+    return Occasion(request_id, datetime.now(UTC), traceback.format_exc() if debug else None)
+
+
+def _token(side: _Side, request: Request) -> str | None:
+    """The bearer token, where the face takes one. Raises `Unauthenticated` where it takes nothing else."""
+    if side.face.auth in ("either", "ticket"):
+        return side.dialect.token(request)
+    if side.face.auth != "jwt":
+        return None
+    token = side.dialect.credential(request)
     if token is None:
         raise Unauthenticated("A token is needed, as Authorization: Bearer <token>")
     return token
@@ -178,23 +227,67 @@ def _address(request: FlaskRequest, proxies: int) -> str | None:
     return seen[-proxies][:64] if 0 < proxies <= len(seen) and seen[-proxies] else request.remote_addr
 
 
+def _count(row: Row, running: Process, client: str, told: dict[str, str]) -> None:
+    """Counts a call where the row has a limit. Raises `RateLimited`."""
+    if row.limit is None:
+        return
+    allowance, refusal = running.limits.take(client, row.limit)
+    told |= allowance.headers
+    if refusal is not None:
+        raise refusal
+
+
 def _authorize(row: Row, dialect: Dialect, request: Request, running: Process) -> Caller:
-    if row.auth not in ("key", "optional"):
+    if row.auth not in ("key", "either", "ticket", "optional"):
         return NOBODY
-    key = dialect.credential(request)
+    key, scope = dialect.credential(request), row.scope_for(request.method)
+    if row.auth == "ticket" and key is None and (ticket := request.query.get("ticket")):
+        from printpipe.runtime import tickets  # only rows that take tickets carry it
+
+        return tickets.redeem(running, ticket, scope)
+    if key is None and row.auth in ("either", "ticket") and running.policy.anonymous_organization:
+        return _anonymous(running.policy.anonymous_organization, scope)
     if key is None and row.auth == "optional" and _takes_keyless(row, running):
         return NOBODY
-    return running.directory.authenticate(key, row.scope_for(request.method))
+    try:
+        return running.directory.authenticate(key, scope)
+    except (Unauthenticated, Forbidden):
+        if row.keyless == "any":
+            return NOBODY
+        raise
+
+
+def _admit_sockets(sides: Sequence[_Side]) -> None:
+    """Has the application that is being made around the function let its WebSockets through."""
+    if has_app_context() and any(Upgrade in each.replies for side in sides for each in side.operations.values()):
+        from printpipe.runtime import sockets
+
+        sockets.admit(current_app)
+
+
+def _check_handshake(request: FlaskRequest) -> None:
+    """Raises `InvalidInput` for a request that opens no WebSocket."""
+    from printpipe.runtime import sockets
+
+    sockets.check(request)
+
+
+def _anonymous(organization_id: str, scope: str | None) -> Caller:
+    """Whoever comes without a credential where the deployment lets such callers act for an organization."""
+    caller = Caller(NOBODY.name, organization_id=organization_id, scopes=ROLES["operator"])
+    if scope is not None and not caller.may(scope):
+        raise Unauthenticated("An API key or a bearer token is needed")
+    return caller
 
 
 def _takes_keyless(row: Row, running: Process) -> bool:
     """Whether a call without a key has an answer here, before anything of its body is read."""
-    return row.keyless == "all" or running.policy.allow_keyless_legacy_clients
+    return row.keyless in ("all", "any") or running.policy.allow_keyless_legacy_clients
 
 
-def _exchange(row: Row, pattern: re.Pattern[str], request: FlaskRequest) -> Request:
+def _exchange(row: Row, patterns: Sequence[re.Pattern[str]], request: FlaskRequest) -> Request:
     assert row.http is not None
-    matched = pattern.fullmatch(request.path)
+    matched = next((found for each in patterns if (found := each.fullmatch(request.path))), None)
     if matched is None:
         raise NotFound("No such path")
     if request.method not in row.http.methods:
@@ -240,6 +333,7 @@ class _Body:
 
     def __init__(self, request: FlaskRequest) -> None:
         self._request = request
+        self._read: bytes | None = None
         self._stated = (request.content_length or 0) > MAX_REQUEST_BYTES
         if self._stated:
             request.environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
@@ -247,10 +341,12 @@ class _Body:
         request.environ["wsgi.input"] = self._stream
 
     def read(self, limit: int) -> bytes:
+        """The body, or as much of it as shows that it is larger than the limit; the same again when asked again."""
         self._check_size()
-        body = self._request.stream.read(limit + 1)
+        if self._read is None or len(self._read) <= limit:
+            self._read = (self._read or b"") + self._request.stream.read(limit + 1 - len(self._read or b""))
         self._check_size()
-        return body
+        return self._read
 
     def form(self) -> Form:
         self._check_size()

@@ -19,6 +19,7 @@ from printpipe.services.health import Pulse
 from printpipe.services.printers.memory import Memory
 
 if TYPE_CHECKING:
+    from printpipe.services.access.rate_limits import RateLimits
     from printpipe.services.access.tokens import Members, Tokens
 
 _once = threading.Lock()
@@ -49,6 +50,13 @@ class Process:
         from printpipe.services.access.tokens import Members
 
         return Members(self.platform, self.policy, time.monotonic)
+
+    @cached_property
+    def limits(self) -> "RateLimits":
+        """How often clients have called."""
+        from printpipe.services.access.rate_limits import RateLimits  # only rows with a limit carry it
+
+        return RateLimits(self.platform.documents, self.policy.collections, self.clock)
 
     def context(self, caller: Caller, request_id: str, address: str | None) -> Context:
         """What services need to serve one call."""

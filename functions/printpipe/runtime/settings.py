@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -55,6 +56,12 @@ def _check_key_set_url(value: str) -> str:
 def _check_shared(value: tuple[str, ...]) -> tuple[str, ...]:
     if any("-----BEGIN" in secret for secret in value):
         raise ValueError("must be a secret, not a public key or certificate")
+    return value
+
+
+def _check_time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("must be a name of the tz database, as America/Sao_Paulo")
     return value
 
 
@@ -111,6 +118,10 @@ class Settings(BaseModel):
     debug_errors: bool = Field(False, validation_alias="DEBUG_ERRORS")
     public_base_url: str | None = Field(None, validation_alias="PUBLIC_BASE_URL")
     allow_keyless_legacy_clients: bool = Field(False, validation_alias="ALLOW_KEYLESS_LEGACY_CLIENTS")
+    anonymous_organization: str | None = Field(None, validation_alias="ANONYMOUS_ORGANIZATION_ID")
+    taverna_time_zone: Annotated[str, AfterValidator(_check_time_zone)] = Field(
+        "America/Sao_Paulo", validation_alias="TAVERNA_TIME_ZONE"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -147,6 +158,9 @@ class Settings(BaseModel):
             extra_gcode=frozenset(self.gcode_allowed),
             allow_keyless_legacy_clients=self.allow_keyless_legacy_clients,
             public_base_url=self.public_base_url,
+            document_store="firestore" if self.backend == "google" else "sqlite",
+            anonymous_organization=self.anonymous_organization,
+            taverna_time_zone=self.taverna_time_zone,
             bearer_tokens=self._bearer_tokens(),
             collections=Collections(
                 files=self.files_collection,

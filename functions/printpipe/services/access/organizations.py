@@ -1,7 +1,11 @@
 """Organizations, and who may administer one."""
 
-from printpipe.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
+from collections.abc import Mapping
+from typing import Any
+
+from printpipe.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from printpipe.domain.ids import Once, new_id
+from printpipe.domain.ports.documents import DocumentChanged, Update
 from printpipe.domain.records import Organization
 from printpipe.services.context import Context
 from printpipe.services.store import audit, paging, queries, receipts
@@ -11,13 +15,48 @@ _OPERATOR = ""
 """Under which tenant the operator's own calls are remembered."""
 
 
-def create(context: Context, name: str, organization_id: str | None, once: Once) -> Organization:
+_TRIES = 5
+
+
+def create(
+    context: Context, name: str, organization_id: str | None, once: Once, *, time_zone: str | None = None
+) -> Organization:
     """A new organization, under the id that was chosen or a random one. Raises `Conflict` where it is taken."""
     organization = Organization(organization_id=organization_id or new_id(), name=name, created_at=context.now())
+    if time_zone is not None:
+        organization = organization.model_copy(update={"time_zone": time_zone})
     identity = organization.organization_id
     done = audit.entry(context, "organization.created", identity, subject=identity, detail=name)
     taken = Conflict("This id is taken", field="organizationId")
     return receipts.create_once(context, _OPERATOR, once, _path(context, identity), organization, done, taken=taken)
+
+
+def change(
+    context: Context, organization_id: str, fields: Mapping[str, Any], prices: Mapping[str, int]
+) -> Organization:
+    """The organization with these of its fields, and of its prices, changed; whatever is not given stays.
+
+    They are for what is counted from now on. Raises `NotFound`, `Forbidden`.
+    """
+    path = _path(context, administered(context, organization_id, check=False))
+    for _ in range(_TRIES):
+        document = context.documents.get(path)
+        if document is None:
+            raise NotFound("No such organization", field="organizationId")
+        before = Organization.of(document)
+        after = before.model_copy(update={**fields, "prices": before.prices.model_copy(update=prices)})
+        changed = [name for name, value in after if value != getattr(before, name)]
+        if not changed:
+            return before
+        done = audit.entry(
+            context, "organization.changed", document.id, subject=document.id, detail=", ".join(sorted(changed))
+        )
+        try:
+            context.documents.commit(Update(path, after.fields(changed), document.version), done)
+        except DocumentChanged:
+            continue
+        return after
+    raise Unavailable("The organization is being changed by others", retry_after=1)
 
 
 def find(context: Context, organization_id: str | None, wanted: Slice) -> Page[Organization]:
