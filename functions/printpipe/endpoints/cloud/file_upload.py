@@ -8,7 +8,7 @@ from printpipe.dialects import cloud
 from printpipe.dialects.exchange import UploadedFile
 from printpipe.domain.errors import InvalidInput
 from printpipe.domain.ids import Once
-from printpipe.domain.print_files import UPLOAD_BYTES
+from printpipe.domain.sizes import UPLOAD_BYTES
 from printpipe.domain.values import Id, Md5, Name, Sha256
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_uploads import StoredFile, stored

@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from printpipe.dialects import cloud
 from printpipe.domain.ids import Once
-from printpipe.domain.values import Name, NewOrganizationId
+from printpipe.domain.values import Name, NewOrganizationId, TimeZone
+from printpipe.endpoints import cloud_admin_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_admin_views import OrganizationView
 from printpipe.services.access import organizations
@@ -15,6 +18,7 @@ class Request(cloud.Model):
 
     name: Name
     organization_id: NewOrganizationId | None = None
+    time_zone: TimeZone | None = Field(None, description="in which its days begin; UTC where nothing is said")
 
 
 class Created(cloud.Reply, OrganizationView):
@@ -25,5 +29,5 @@ class Created(cloud.Reply, OrganizationView):
 
 def post(call: Call, body: Request, once: Once) -> Created:
     """409 where the id is taken."""
-    made = organizations.create(call.context, body.name, body.organization_id, once)
-    return Created.model_validate(made.model_dump())
+    made = organizations.create(call.context, body.name, body.organization_id, once, time_zone=body.time_zone)
+    return Created.model_validate(cloud_admin_views.organization(made).model_dump())

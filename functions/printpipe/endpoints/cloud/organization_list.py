@@ -1,6 +1,7 @@
 """GET /api/v1/organizations: the operator sees all, others their own."""
 
 from printpipe.dialects import cloud
+from printpipe.endpoints import cloud_admin_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.cloud_admin_views import OfOrganization, OrganizationView
 from printpipe.services.access import organizations
@@ -17,6 +18,6 @@ def get(call: Call, query: OfOrganization) -> Listing:
     """All that the caller administers, or the one that is named."""
     page = organizations.find(call.context, query.organization_id, query.slice)
     return Listing(
-        organizations=[OrganizationView.model_validate(each.model_dump()) for each in page.items],
+        organizations=[cloud_admin_views.organization(each) for each in page.items],
         next_cursor=page.next_cursor,
     )

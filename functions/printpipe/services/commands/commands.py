@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from printpipe.domain.command_metadata import Download, Start, Stop
-from printpipe.domain.commands import MAX_LIFETIME, Lane, Order
+from printpipe.domain.commands import MAX_LIFETIME, STORAGE_TYPES, Lane, Order
 from printpipe.domain.errors import Conflict, InvalidInput, NotFound, RateLimited
 from printpipe.domain.ids import Once, sequence
 from printpipe.domain.lifecycles import CommandStatus
@@ -24,6 +24,9 @@ from printpipe.services.store.commit import commit_new
 DEFAULT_LIMIT = 25
 _ROOM: Mapping[Lane, int] = {"normal": 1, "priority": 2}
 _ROOM_FOR_STOPS = 10
+
+_STORAGE_ROOM = 100
+"""How many storage commands may wait beside the others; an organization has fewer."""
 
 _PRINTERS_OF_A_SITE = 20
 """How many printers' room the commands of a site have that name no serial."""
@@ -120,6 +123,20 @@ def draft(
     )
 
 
+def for_agent(
+    context: Context, recipient: Recipient, printer: Printer, order: Order, once: Once, file_id: str | None = None
+) -> Command:
+    """A command that the cloud gives a site's agent of its own accord, not stored yet; `file_id` comes with it."""
+    command = draft(context, recipient, Target(printer.serial, printer.ip_address, printer.printer_id), order, once)
+    return command.model_copy(update={"file_id": file_id})
+
+
+def send(context: Context, command: Command, *beside: Write) -> None:
+    """Stores such a command with other writes, and sends it on its way. Raises `PreconditionFailed`."""
+    commit_new(context.documents, _creation(context, command), *beside)
+    _announce(context, command)
+
+
 def newest_pending(context: Context, recipient_id: str, limit: int) -> list[Command]:
     """What waits at a recipient, whoever its client is and however long, the newest first."""
     context.recipient(recipient_id)
@@ -195,11 +212,12 @@ def _file_to_download(context: Context, recipient: Recipient, wanted: Download) 
 def _resolve(context: Context, recipient: Recipient, target: Target) -> Target:
     if target.serial or not target.printer_id:
         return target
-    document = context.documents.get(f"{context.collections.printers}/{target.printer_id}")
+    by_chosen, _, itself = printers.called(context, recipient.organization_id, target.printer_id)
+    document = itself.printer or by_chosen.printer
     if document is None or document.data["recipientId"] != recipient.id:
         return target
     printer = Printer.of(document)
-    return Target(printer.serial, target.ip_address or printer.ip_address, target.printer_id)
+    return Target(printer.serial, target.ip_address or printer.ip_address, printer.printer_id)
 
 
 def _place(context: Context, command: Command) -> Place | None:
@@ -218,8 +236,10 @@ def _check_room(context: Context, command: Command) -> None:
     """Keeps queues short; what protects a machine has more room. Raises `RateLimited`."""
     cap = context.policy.queue_cap * (_ROOM_FOR_STOPS if command.type == "stop" else _ROOM[command.lane])
     cap *= 1 if command.printer_serial else _PRINTERS_OF_A_SITE
-    waiting = pending_query(context, command.recipient_id, command.printer_serial, limit=cap)
-    if context.documents.count(waiting) >= cap:
+    waiting = pending_query(context, command.recipient_id, command.printer_serial, limit=cap + _STORAGE_ROOM)
+    if context.documents.count(waiting) < cap:
+        return
+    if sum(each.data["type"] not in STORAGE_TYPES for each in context.documents.query(waiting)) >= cap:
         raise RateLimited(f"{cap} commands are waiting already", retry_after=10)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from printpipe.domain.commands import LANES
+from printpipe.domain.commands import LANES, STORAGE_TYPES
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
 from printpipe.domain.lifecycles import COMMANDS, CommandStatus, JobStatus
 from printpipe.domain.log import log, log_failure
@@ -14,7 +14,9 @@ from printpipe.domain.records import Command, Job, Lease, Printer
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.commands import commands, polling
 from printpipe.services.context import Context
+from printpipe.services.files import storage_results
 from printpipe.services.files.files import FileTicket, link, ticket
+from printpipe.services.files.storage_results import NOTHING, Findings
 from printpipe.services.jobs import jobs, steps
 from printpipe.services.printers import printers
 from printpipe.services.store import queries
@@ -47,13 +49,14 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Result:
-    """What an executor reports; `holder` and `fence` say under which lease."""
+    """What an executor reports; `holder` and `fence` say under which lease, `found` what it learnt besides."""
 
     status: CommandStatus
     message: str | None = None
     error_message: str | None = None
     holder: str | None = None
     fence: int | None = None
+    found: Findings | None = None
 
 
 def claim(context: Context, recipient_id: str, command_id: str, holder: str, fence: int | None) -> Claimed:
@@ -126,7 +129,7 @@ def report(context: Context, recipient_id: str, command_id: str, result: Result)
     """Takes an executor's result. The same result again changes nothing.
 
     Raises `Conflict` for a result that contradicts the final state, or comes under a lease that was lost; it is kept
-    as the command's `lateResult`.
+    as the command's `lateResult`. Raises `InvalidInput` where what the command was to find out is not among it.
     """
     recipient = context.recipient(recipient_id)
     for _ in range(_TRIES):
@@ -139,6 +142,7 @@ def report(context: Context, recipient_id: str, command_id: str, result: Result)
             "message": result.message,
             "errorMessage": result.error_message,
         }
+        found = {"result": result.found.data()} if result.found else {}
         refusal = _refusal(recipient, command, result)
         step = steps.NO_STEP
         if refusal:
@@ -153,8 +157,8 @@ def report(context: Context, recipient_id: str, command_id: str, result: Result)
                     "completed_at": context.now(),
                 }
             )
-            changes = {**told, "completedAt": ended.completed_at}
-            step = _job_step(context, ended)
+            changes = {**told, **found, "completedAt": ended.completed_at}
+            step = _job_step(context, ended, result.found or NOTHING)
         try:
             context.documents.commit(Update(document.path, changes, document.version), *step.writes)
         except DocumentChanged:
@@ -187,6 +191,7 @@ def expire(context: Context, document: Document) -> bool:
 
 def _claim_each(context: Context, recipient_id: str, serial: str | None, holder: str, limit: int) -> list[Claimed]:
     waiting = [*_lapsed(context, recipient_id, serial, holder, limit), *_waiting(context, recipient_id, serial)]
+    waiting.sort(key=_rank)
     claimed: list[Claimed] = []
     for document in waiting:
         if len(claimed) == limit:
@@ -204,14 +209,22 @@ def _claim_each(context: Context, recipient_id: str, serial: str | None, holder:
 
 
 def _waiting(context: Context, recipient_id: str, serial: str | None) -> list[Document]:
-    """What is pending, the priority lane first, then by age; with what nobody has claimed in time, to be ended."""
+    """What is pending, the priority lane first, then by age; with what nobody has claimed in time, to be ended.
+
+    Behind all else stands what is done with printers' storage: it may take long.
+    """
     query = commands.pending_query(context, recipient_id, serial, overdue=True)
     found = {each.id: each for each in context.documents.query(query)}
     if len(found) == commands.READ_LIMIT:  # nothing that is overdue may hide what is not
         for lane in LANES:
             alive = commands.pending_query(context, recipient_id, serial, lane=lane)
             found |= {each.id: each for each in context.documents.query(alive)}
-    return sorted(found.values(), key=lambda each: (each.data["lane"] != "priority", each.data["sequence"]))
+    return sorted(found.values(), key=lambda each: (_rank(each), each.data["sequence"]))
+
+
+def _rank(document: Document) -> tuple[bool, bool]:
+    """The lower, the sooner: what protects a machine, and last of all what is done with printers' storage."""
+    return document.data["lane"] != "priority", document.data["type"] in STORAGE_TYPES
 
 
 def _lapsed(context: Context, recipient_id: str, serial: str | None, holder: str, limit: int) -> list[Document]:
@@ -275,8 +288,13 @@ def _job_claimed(context: Context, command: Command, holder: str) -> steps.Step:
     )
 
 
-def _job_step(context: Context, command: Command) -> steps.Step:
-    """What a command's end means for its job: one that was not begun fails with its start, a stop ends a job."""
+def _job_step(context: Context, command: Command, found: Findings = NOTHING) -> steps.Step:
+    """What a command's end means for its job: one that was not begun fails with its start, a stop ends a job.
+
+    That of a storage command means something for a transfer, or for what is known of the printer.
+    """
+    if command.type in STORAGE_TYPES:
+        return storage_results.ended(context, command, found)
     if command.type == "stop" and command.status == CommandStatus.COMPLETED:
         return steps.stopped(context, command)
     if command.type == "start_print" and command.job_id is None:

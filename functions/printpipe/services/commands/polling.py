@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from printpipe.domain.commands import STORAGE_TYPES
 from printpipe.domain.lifecycles import CommandStatus, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.overruling import OVERRULING, overrules
@@ -20,7 +21,7 @@ def pending(context: Context, recipient_id: str, serial: str | None, limit: int)
 
     Stops come first, then what else protects a machine, then the oldest; also where more waits than is read. Left out
     is what a later command overrules, a stop that would reach another job than its own, and a start whose job has ended
-    or which the queue ordered for a plate that was used since.
+    or which the queue ordered for a plate that was used since; and what our agent alone carries out.
     """
     recipient = context.recipient(recipient_id)
     if recipient.has_agent:
@@ -28,7 +29,7 @@ def pending(context: Context, recipient_id: str, serial: str | None, limit: int)
     found = {each.id: each for each in _query(context, recipient_id, serial, limit=limit)}
     if len(found) == limit:  # there may be more
         found |= {each.id: each for each in _query(context, recipient_id, serial, lane="priority")}
-    waiting = [Command.of(each) for each in found.values()]
+    waiting = [Command.of(each) for each in found.values() if each.data["type"] not in STORAGE_TYPES]
     moot = moot_stops(context, recipient, waiting) | _moot_starts(context, waiting)
     listed = [
         each for each in waiting if each.command_id not in moot and not any(overrules(later, each) for later in waiting)

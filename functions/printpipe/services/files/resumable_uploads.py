@@ -113,7 +113,10 @@ def complete(context: Context, file_id: str, recipient_id: str | None, sha256: s
         raise
     except PreconditionFailed:
         uploads.discard(context, uploads.pictures(file))
-        return _settled(context, Upload.of(_own(context, file_id, recipient_id)), sha256)
+        again = _own(context, file_id, recipient_id)
+        if again.version == document.version and context.documents.get(files.path(context, file_id)) is None:
+            raise Unavailable("Another job was faster with this number", retry_after=1) from None
+        return _settled(context, Upload.of(again), sha256)
     except Exception:
         uploads.discard(context, uploads.pictures(file))
         raise

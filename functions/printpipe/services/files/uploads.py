@@ -15,15 +15,14 @@ from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import Create, Delete, DocumentExists, PreconditionFailed
 from printpipe.domain.ports.files import FileMissing
 from printpipe.domain.print_files import (
-    REQUEST_BYTES,
-    UPLOAD_BYTES,
     PrintFile,
     check_file_name,
     check_media_type,
     inspect,
     kind_of,
 )
-from printpipe.domain.records import Intake, Plate, StoredPrintFile
+from printpipe.domain.records import Intake, Plate, PrintSettings, StoredPrintFile
+from printpipe.domain.sizes import REQUEST_BYTES, UPLOAD_BYTES
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.access.sealing import seal
 from printpipe.services.context import Context
@@ -166,6 +165,7 @@ def finished(context: Context, intake: Intake, measured: Measured, content: Prin
             )
             for plate in content.plates
         ),
+        settings=PrintSettings.model_validate(content.settings.model_dump()) if content.settings else None,
     )
 
 
@@ -182,7 +182,7 @@ def creations(context: Context, file: StoredPrintFile) -> list[Create]:
     )
     return [
         Create(path(context, file.file_id), file.data()),
-        Create(jobs.path(context, job.job_id), job.data()),
+        *jobs.creation(context, job),
         record,
     ]
 
@@ -247,9 +247,9 @@ def _store(
         raise
     except DocumentExists:
         discard(context, objects)
-        first = _repeated(context, recipient, once)
-        assert first is not None
-        return first
+        if first := _repeated(context, recipient, once):
+            return first
+        raise Unavailable("Another job was faster with this number", retry_after=1) from None
     except Exception:
         discard(context, objects)
         raise
