@@ -1,19 +1,21 @@
 """Composes the example values of the API's document from `functions/examples.yaml` and the schemas."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
 
+from printpipe.dialects.exchange import Occasion
 from printpipe.domain import errors
 
 FILE = Path("examples.yaml")
 UNNAMED = "…"
 """Stands for a text that the file has no value for."""
 
-REQUEST_ID = "5f1c9c2ab4d04b0f8a3c"
+OCCASION = Occasion("5f1c9c2ab4d04b0f8a3c", datetime(2025, 11, 12, 10, 30, tzinfo=UTC))
 
 ERRORS: Mapping[str, errors.DomainError] = {
     error.code: error
@@ -24,6 +26,9 @@ ERRORS: Mapping[str, errors.DomainError] = {
         errors.NotFound("No such recipient", field="recipientId"),
         errors.MethodNotAllowed("This path takes POST"),
         errors.Conflict("The job has been claimed", field="jobId"),
+        errors.PrinterBusy("The printer is printing", field="printer_id"),
+        errors.PrinterOffline("The printer does not answer", printer_id="bambu_a1_001", last_seen=OCCASION.at),
+        errors.DownloadFailed("The printer has no such file any more", field="file_id"),
         errors.Gone("The fetch token has been used"),
         errors.TooLarge("The request is larger than 33554432 bytes"),
         errors.RateLimited("Too many calls", retry_after=5),

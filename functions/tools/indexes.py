@@ -1,27 +1,30 @@
 """Writes `firestore.indexes.json`, for `firebase deploy --only firestore:indexes`: `python -m tools.indexes`.
 
-The composite indexes are those that the queries of `services/store/queries.py` need, with every condition that they can
-leave out in and out. The single-field overrides keep what no query asks for out of the indexes, where every write
-would be billed and slowed by it, and name the fields whose time removes their document.
+The composite indexes are those that the queries of `services/store/*queries.py` need, with every condition that they
+can leave out in and out. The single-field overrides keep what no query asks for out of the indexes, where every write
+would be slowed by it, and name the fields whose time removes their document. A field of which composite indexes alone
+are made needs no index of its own. https://firebase.google.com/docs/firestore/solutions/index-map-field
 """
 
 import inspect
 import itertools
 import json
+import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
-from types import NoneType, UnionType
+from types import ModuleType, NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from printpipe import domain
 from printpipe.adapters.index_rules import Index, Need
-from printpipe.domain import records
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Query
 from printpipe.domain.records import Record
-from printpipe.services.store import queries
+from printpipe.services import store
 
 FILE = Path(__file__).resolve().parents[2] / "firestore.indexes.json"
 
@@ -33,7 +36,12 @@ PROMISED = (
 )
 """Indexes that clients of the store itself rely on, whether our own queries need them or not."""
 
-EXPIRING = {"idempotency_keys": "expiresAt", "printer_status_updates": "expiresAt"}
+EXPIRING = {
+    "idempotency_keys": "expiresAt",
+    "printer_status_updates": "expiresAt",
+    "rate_limits": "expiresAt",
+    "socket_tickets": "expiresAt",
+}
 """The field of a collection whose time, once past, lets Firestore remove the document."""
 
 OPAQUE_TEXTS = frozenset({"access_code", "encrypted_data", "notes", "unencrypted_data", "sealed", "upload_url"})
@@ -72,13 +80,20 @@ def samples(hint: Any) -> Sequence[Any]:
 
 def possible_queries() -> Iterator[Query]:
     """Every query that the services can make, but for its values."""
-    for name, make in inspect.getmembers(queries, inspect.isfunction):
-        if make.__module__ != queries.__name__ or name.startswith("_"):
-            continue
+    for make in makers():
         hints = get_type_hints(make)
         hints.pop("return")
         for values in itertools.product(*(samples(hint) for hint in hints.values())):
             yield make(**dict(zip(hints, values, strict=True)))
+
+
+def makers() -> Iterator[Callable[..., Query]]:
+    """The functions that make the queries."""
+    for module in _modules(store):
+        if module.__name__.endswith("queries"):
+            for name, make in inspect.getmembers(module, inspect.isfunction):
+                if make.__module__ == module.__name__ and not name.startswith("_"):
+                    yield make
 
 
 def composites(asked: Iterable[Query]) -> list[Index]:
@@ -88,8 +103,9 @@ def composites(asked: Iterable[Query]) -> list[Index]:
 
 
 def unindexed(asked: Iterable[Query]) -> list[tuple[str, str]]:
-    """Collection and field of everything structured or opaque that no query asks for, sorted."""
-    wanted = {(need.collection, name.split(".")[0]) for need in map(Need.of, asked) for name, _ in need.fields}
+    """Collection and field of everything structured or opaque that no query asks a single-field index for, sorted."""
+    single = [need for need in map(Need.of, asked) if need.composite is None]
+    wanted = {(need.collection, name.split(".")[0]) for need in single for name, _ in need.fields}
     free = {
         (collection, field.alias or name)
         for collection, record in stored_records()
@@ -101,9 +117,11 @@ def unindexed(asked: Iterable[Query]) -> list[tuple[str, str]]:
 
 def stored_records() -> Iterator[tuple[str, type[Record]]]:
     """The collections and what is stored in them: a record's docstring begins with its path."""
-    for _, record in inspect.getmembers(records, inspect.isclass):
-        if issubclass(record, Record) and (path := _STORED_AT.match(record.__doc__ or "")):
-            yield path[1], record
+    for module in _modules(domain):
+        for _, record in inspect.getmembers(module, inspect.isclass):
+            if record.__module__ == module.__name__ and issubclass(record, Record):
+                path = _STORED_AT.match(record.__doc__ or "")
+                yield from [(path[1], record)] if path else []
 
 
 def content() -> dict[str, Any]:
@@ -133,6 +151,10 @@ def content() -> dict[str, Any]:
 def text() -> str:
     """The file's text: a field or an override a line."""
     return _INNERMOST.sub(_one_line, json.dumps(content(), indent=2)) + "\n"
+
+
+def _modules(package: ModuleType) -> list[ModuleType]:
+    return [import_module(f"{package.__name__}.{each.name}") for each in pkgutil.iter_modules(package.__path__)]
 
 
 def _one_line(found: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -19,13 +20,16 @@ from pydantic.json_schema import CoreModeRef, DefsRef, GenerateJsonSchema, JsonS
 
 from printpipe.runtime import catalog
 from printpipe.runtime.binding import IDEMPOTENCY_HEADER, Operation, operations
-from tools.examples import ERRORS, REQUEST_ID, Examples, load
+from tools.examples import ERRORS, OCCASION, Examples, load
 
 FILE = Path("openapi.json")
 _REFERENCE = "#/components/schemas/"
 _RESPONSES = "#/components/responses/"
 _MODULE = re.compile(r"printpipe\.(?:endpoints|dialects)\.([a-z_.]+)\.(?=[A-Z])")
 _BINARY = {"type": "string", "format": "binary"}
+_TICKET = {"ticket": {"type": "apiKey", "in": "query", "name": "ticket"}}
+"""What a browser sends that cannot send a header, as a security scheme."""
+
 _RETRY = {"Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 0}}}
 _HEADERS_OF: Mapping[str, Mapping[str, Any]] = {
     "rate_limited": _RETRY,
@@ -53,7 +57,7 @@ class _Offer:
     @property
     def keyed(self) -> bool:
         """Whether a credential shows more, or is needed."""
-        return self.face.auth in ("key", "jwt", "optional")
+        return self.face.auth in ("key", "jwt", "either", "ticket", "optional")
 
 
 _CAUSES: Mapping[str, Callable[[_Offer], bool]] = {
@@ -134,7 +138,11 @@ def document(root: Path = catalog.ROOT) -> Json:
         assert each.row.http is not None
         dialect = dialects[each.face.dialect]
         schemes |= dialect.CREDENTIALS if each.keyed else {}
+        schemes |= _TICKET if each.face.auth == "ticket" else {}
         answers = _replies(each.identifier, each.operation, schemas, examples)
+        if each.row.limit is not None:
+            for answer in answers.values():
+                answer["headers"] |= _ALLOWANCE
         failed: Json = {
             str(status): {"$ref": f"{_RESPONSES}{each.face.dialect}-{status}"}
             for status in sorted(_statuses(each, dialect))
@@ -157,7 +165,14 @@ def document(root: Path = catalog.ROOT) -> Json:
 
 _HEADERS = {
     "RequestId": {"description": "names the call in our logs", "required": True, "schema": {"type": "string"}},
+    "RateLimitLimit": {"description": "calls", "required": True, "schema": {"type": "string"}},
+    "RateLimitRemaining": {"description": "calls", "required": True, "schema": {"type": "string"}},
+    "RateLimitReset": {"description": "seconds since 1970", "required": True, "schema": {"type": "string"}},
 }
+_ALLOWANCE = {
+    f"X-RateLimit-{name}": {"$ref": f"#/components/headers/RateLimit{name}"} for name in ("Limit", "Remaining", "Reset")
+}
+_LOCATION = {"Location": {"description": "where the bytes are", "required": True, "schema": {"type": "string"}}}
 
 
 def _models(operation: Operation) -> list[type[BaseModel]]:
@@ -167,14 +182,20 @@ def _models(operation: Operation) -> list[type[BaseModel]]:
 def _operation(offer: _Offer, dialect: Any, schemas: _Schemas, examples: Examples) -> Json:
     operation, scope = offer.operation, offer.row.scope_for(offer.method) if offer.keyed else None
     credentials: list[Json] = [{name: []} for name in dialect.CREDENTIALS]
-    security = {"key": credentials, "jwt": credentials, "optional": [*credentials, {}]}.get(offer.face.auth, [])
+    closed = dict.fromkeys(("key", "jwt", "either"), credentials)
+    tickets: list[Json] = [{name: []} for name in _TICKET]
+    security = {**closed, "ticket": [*credentials, *tickets], "optional": [*credentials, {}]}.get(offer.face.auth, [])
     module = inspect.getmodule(operation.handle)
     doc = inspect.getdoc(operation.handle) or ""
+    assert offer.row.http is not None
+    also = f"Also at {' and '.join(f'`{path}`' for path in offer.row.http.also)}." if offer.row.http.also else None
     found: Json = {
         "operationId": offer.identifier,
         "tags": [offer.face.dialect],
         "summary": doc.partition("\n")[0].removesuffix("."),
-        "description": "\n\n".join(filter(None, [inspect.getdoc(module), f"Scope: `{scope}`." if scope else None])),
+        "description": "\n\n".join(
+            filter(None, [inspect.getdoc(module), f"Scope: `{scope}`." if scope else None, also])
+        ),
         "security": security,
         "x-function": offer.row.name,
     }
@@ -257,6 +278,10 @@ def _replies(name: str, operation: Operation, schemas: _Schemas, examples: Examp
                 media_types[reply.MEDIA_TYPE.partition(";")[0]] = {"schema": {"type": kind}}
         said = " ".join((inspect.getdoc(reply) or "").partition("\n\n")[0] for reply in replies)
         found[str(status)] = {"description": said, "headers": _request_id(), "content": media_types}
+        if status == HTTPStatus.FOUND:
+            found[str(status)]["headers"] |= _LOCATION
+        if status == HTTPStatus.SWITCHING_PROTOCOLS:
+            del found[str(status)]["content"]
     return found
 
 
@@ -330,8 +355,8 @@ def _failures(dialect: Any, schema: Json) -> Mapping[int, Json]:
     """A dialect's answers to calls that did not work, by status."""
     by_status: defaultdict[int, dict[str, Json]] = defaultdict(dict)
     for code, (status, _) in dialect.ERRORS.items():
-        by_status[status][code] = dialect.failure(ERRORS[code]).body
-    by_status[dialect.BROKEN[0]]["broken"] = dialect.breakdown(REQUEST_ID).body
+        by_status[status][code] = dialect.failure(ERRORS[code], OCCASION).body
+    by_status[dialect.BROKEN[0]]["broken"] = dialect.breakdown(OCCASION).body
     return {
         status: {
             "description": f"{' or '.join(bodies).replace('_', ' ').capitalize()}.",

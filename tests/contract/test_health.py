@@ -62,9 +62,12 @@ def test_it_says_in_time_that_the_store_is_away(google_backend: Backend, tmp_pat
             took = time.monotonic() - started
             again = time.monotonic()
             assert cloud.call("GET", "/health").status_code == 503
+            other = cloud.call("GET", "/api/v1/health")
             assert time.monotonic() - again < 1, "what is known is not asked again"
     assert took < LIMIT_SECONDS
     assert (answer.status_code, set(answer.json())) == (503, SHOWN)
     body = answer.json()
     assert (body["ok"], body["status"], body["database"]) == (False, "unhealthy", "disconnected")
     assert body["printerBackend"]["healthy"] is False
+    told = other.json()
+    assert (other.status_code, told["status"], told["database"]) == (503, "degraded", "disconnected"), told

@@ -22,6 +22,8 @@ from tests.cloud import Cloud, Site
 from tests.contract.wire_client import send, variables_before, variables_of
 from tests.contract.wire_examples import keyed_example
 
+ONE_BACKEND_AT_REDUCED_COUNTS = True
+
 CALLERS = 8
 HEADER = "Idempotency-Key"
 POSTS = {
@@ -48,16 +50,24 @@ NOT_REPEATABLE = {
     "cloud-status-report": "a state, likewise",
     "cloud-status-update": "a state, likewise",
     "cloud-status-update-app": "a state, likewise",
+    "cloud-transfer-progress": "a report: what an earlier one has overtaken changes nothing, an end stands",
+    "cloud-transfer-url": "a way into the bucket: each call gives a fresh one, in place of the one before",
     "cloud-upload-complete": "an end: what it creates has the upload's id, and a repetition finds it there",
+    "printernizer-cleanup-run": "a removal: a repetition finds nothing to remove",
+    "printernizer-ticket-create": "a way in, good once: what a repetition has besides ends by itself",
     "printpro-status-create": "a report: the same again is one more sample of a history that is pruned",
+    "taverna-status-update": "a report: the same again changes nothing",
 }
 """Faces whose POST creates and commands nothing that a repetition would double, and why."""
+
+OF_CHOSEN_IDS = {"printernizer-printer-create"}
+"""Faces whose answers may be alike for two tenants: what they create goes by the id that its caller chose."""
 
 OF_NO_TENANT = {"cloud-organization-create"}
 """Rows whose calls are the operator's own: there is no second tenant with the same key."""
 
-SECRETS = {"accessCode", "access_code"}
-"""Values that are left out of what is remembered of a call: so short a secret could be guessed from its digest."""
+SECRETS = {"accessCode", "access_code", "api_key"}
+"""Values that are left out of what is remembered of a call: a secret could be guessed from its digest."""
 
 SIGHTINGS = {"printers", "printer_aliases"}
 """What a refused call may leave behind: a printer that it named is known from then on."""
@@ -173,16 +183,17 @@ def test_a_call_has_one_effect_and_one_answer_for_each_tenant(cloud: Cloud, name
 
     changed = prepared.changed(key)
     assert all(_told(answer) == first for answer in changed if answer.ok), "only what is ignored may differ"
-    assert {answer.status_code for answer in changed if not answer.ok} <= {400, 403, 404, 409}
+    assert {answer.status_code for answer in changed if not answer.ok} <= {400, 403, 404, 409, 422}
     conflicts = [answer.text for answer in changed if answer.status_code == 409]
-    assert any(HEADER in each for each in conflicts), conflicts
+    assert any(HEADER in each for each in conflicts) or not changed, conflicts
     after = prepared.stored()
     assert {path: after.get(path) for path in stored} == stored
     assert _new(stored, after).keys() <= SIGHTINGS
 
     alone = _prepared(cloud, name)
     untouched = alone.stored()
-    assert _told(alone.call(key if name not in OF_NO_TENANT else f"another-{key}")) != first
+    other = _told(alone.call(key if name not in OF_NO_TENANT else f"another-{key}"))
+    assert other != first or name in OF_CHOSEN_IDS
     assert _new(untouched, alone.stored()) == _new(before, stored)
 
 
@@ -191,10 +202,11 @@ def test_a_key_that_is_none_is_refused(cloud: Cloud, site: Site, name: str) -> N
     row, _ = POSTS[name]
     assert row.http is not None
     step = keyed_example(name, "POST", row.http.path)
-    prepared = Prepared(cloud, site, step, defaultdict(lambda: "nothing", variables_of(cloud, site)))
+    prepared = Prepared(cloud, site, step, defaultdict(lambda: "7", variables_of(cloud, site)))
     for key in ("", "a b", "x" * 256, b"caf\xe9", b"tab\tbed"):
         answer = prepared.call(key)
-        assert (answer.status_code, HEADER in answer.text) == (400, True), f"{key!r}: {answer.text}"
+        status = 422 if row.dialect == "printernizer" else 400
+        assert (answer.status_code, HEADER in answer.text) == (status, True), f"{key!r}: {answer.text}"
 
 
 @pytest.mark.parametrize("own", ["commandId", "requestId"])

@@ -10,7 +10,7 @@ from printpipe.domain.ports.bus import Received
 from printpipe.runtime.catalog import rows
 from tests.cloud import TOPIC, Cloud, Site
 from tests.contract.wire_client import send, variables_of
-from tests.contract.wire_examples import differences, examples, fill
+from tests.contract.wire_examples import differences, examples, fill, saved
 
 FACES = sorted(face.name for row in rows().values() if row.http for face in row.faces)
 """A row that two dialects share has an example of each."""
@@ -27,7 +27,7 @@ def test_answers_as_its_example_says(cloud: Cloud, site: Site, name: str) -> Non
         assert answer.headers["X-Request-Id"], where
         if "json" in response:
             assert differences(response["json"], answer.json()) == [], where
-        variables |= {variable: str(answer.json()[field]) for field, variable in step.get("save", {}).items()}
+        variables |= saved(step, answer.json()) if "save" in step else {}
 
 
 @pytest.mark.parametrize("cloud", [pytest.param("google", marks=pytest.mark.emulators)], indirect=True)

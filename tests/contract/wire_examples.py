@@ -4,13 +4,15 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 FOLDER = Path(__file__).parent / "wire"
-_VARIABLE = re.compile(r"\{\{(\w+)\}\}")
+_VARIABLE = re.compile(r"\{\{(?:int:)?(\w+)\}\}")
+_NUMBER = re.compile(r"\{\{int:(\w+)\}\}")
 
 
 def _matches(pattern: str) -> Callable[[Any], bool]:
@@ -30,6 +32,7 @@ KINDS: Mapping[str, Callable[[Any], bool]] = {
     "<time>": _matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
     "<moment>": _matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
     "<time or null>": lambda value: value is None or KINDS["<time>"](value),
+    "<local time>": _matches(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
     "<token>": _matches(r"[A-Za-z0-9_-]{40,}"),
     "<sha256>": _matches(r"[0-9a-f]{64}"),
     "<md5>": _matches(r"[0-9a-f]{32}"),
@@ -37,6 +40,7 @@ KINDS: Mapping[str, Callable[[Any], bool]] = {
     "<text>": _matches(r"(?s).+"),
     "<number>": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "<base64>": _is_base64,
+    "<any>": lambda _: True,
 }
 
 
@@ -58,9 +62,20 @@ def keyed_example(name: str, method: str, path: str) -> dict[str, Any]:
     raise AssertionError(f"{name} has no example of {method} that works")
 
 
+def saved(step: Mapping[str, Any], answer: Any) -> dict[str, str]:
+    """What later steps call parts of an answer: `save` has their places, as `id` or `jobs.0.id`, and their names."""
+    return {name: str(reduce(_part, place.split("."), answer)) for place, name in step.get("save", {}).items()}
+
+
+def _part(value: Any, step: str) -> Any:
+    return value[int(step)] if isinstance(value, list) else value[step]
+
+
 def fill(value: Any, variables: Mapping[str, str]) -> Any:
-    """The value with `{{name}}` replaced throughout."""
+    """The value with `{{name}}` replaced throughout; a text that is `{{int:name}}` alone becomes a number."""
     if isinstance(value, str):
+        if number := _NUMBER.fullmatch(value):
+            return int(variables[number[1]])
         return _VARIABLE.sub(lambda found: variables[found[1]], value)
     if isinstance(value, list):
         return [fill(each, variables) for each in value]

@@ -22,7 +22,7 @@ from tests.rules.readers import ATTEMPTS, READABLE, RULES, Database, Reader, mem
 
 PROJECT = "demo-rules"
 FEW_STRANGERS = ("anonymous", "expired", "with a bare sub")
-UNBUILT = ("statistics", "webhooks", "rate_limits", "processed_events", "anything")
+UNBUILT = ("webhooks", "processed_events", "anything")
 COLLECTIONS = sorted({*map(str, astuple(Collections())), *UNBUILT})
 MEMBERS = ("viewer", "operator", "admin", "of another organization")
 STRANGERS = tuple(each.name for each in strangers(PROJECT))

@@ -3,12 +3,13 @@
 import json
 import time
 import tracemalloc
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from printpipe.dialects import cloud
-from printpipe.dialects.exchange import LONGEST_FIELD, LONGEST_MESSAGE, Shape, validate_json
+from printpipe.dialects.exchange import LONGEST_FIELD, LONGEST_MESSAGE, Occasion, Shape, validate_json
 from printpipe.domain.errors import InvalidInput
 from printpipe.endpoints.cloud import event_error, product_handshake, status_batch
 from printpipe.endpoints.cloud_status import NestedStatus
@@ -84,6 +85,8 @@ def test_the_largest_bodies_of_honest_clients_pass() -> None:
 
 
 def test_an_error_repeats_a_name_and_a_message_in_short() -> None:
-    body = cloud.failure(InvalidInput("m" * 100_000, field="f" * 100_000)).body
+    body = cloud.failure(
+        InvalidInput("m" * 100_000, field="f" * 100_000), Occasion("request-1", datetime.now(UTC))
+    ).body
     assert isinstance(body, dict)
     assert (len(body["message"]), len(body["detail"])) == (LONGEST_MESSAGE, LONGEST_FIELD)

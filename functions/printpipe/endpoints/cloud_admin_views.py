@@ -3,10 +3,13 @@
 from pydantic import Field
 
 from printpipe.dialects import cloud
-from printpipe.domain.records import ApiKey, Membership, Site
+from printpipe.domain.records import ApiKey, Membership, Organization, Site
 from printpipe.domain.values import OptionalId
 from printpipe.services.store import paging
 from printpipe.services.store.paging import Slice
+
+UNIT = 10_000
+"""A currency's unit, as amounts are stored."""
 
 
 class Paged(cloud.Model):
@@ -27,11 +30,22 @@ class OfOrganization(Paged):
     organization_id: OptionalId = None
 
 
+class PricesView(cloud.Part):
+    """What an organization pays for material and power, in its currency, and what its printers draw in watts."""
+
+    per_gram: float
+    per_kwh: float
+    watts: int
+
+
 class OrganizationView(cloud.Part):
-    """An organization."""
+    """An organization; its days begin in `timeZone`."""
 
     organization_id: str
     name: str
+    time_zone: str
+    currency: str
+    prices: PricesView
     created_at: cloud.Time
 
 
@@ -69,6 +83,19 @@ class MembershipView(cloud.Part):
     role: str
     email: str | None
     created_at: cloud.Time
+
+
+def organization(record: Organization) -> OrganizationView:
+    """An organization as it is shown."""
+    prices = record.prices
+    return OrganizationView(
+        organization_id=record.organization_id,
+        name=record.name,
+        time_zone=record.time_zone,
+        currency=record.currency,
+        prices=PricesView(per_gram=prices.per_gram / UNIT, per_kwh=prices.per_kwh / UNIT, watts=prices.watts),
+        created_at=record.created_at,
+    )
 
 
 def recipient(site: Site) -> RecipientView:

@@ -166,7 +166,7 @@ class _Page:
     def _answer(self, status: str, answer: Json) -> Iterator[Markup]:
         yield element("h4", f"Answer {status}")
         yield element("p", _prose(answer["description"]))
-        for media_type, content in answer["content"].items():
+        for media_type, content in answer.get("content", {}).items():
             if rows := list(self._rows(content["schema"])):
                 fields = _table(f"Fields as {media_type}", rows)
                 yield element("details", element("summary", f"Fields of answer {status}"), fields)
@@ -223,7 +223,7 @@ class _Page:
                 query[name] = parameter["example"]
         url = self._base + path + (f"?{urlencode(query)}" if query else "")
         words = [f"curl -X {method} {shlex.quote(url)}" if method != "GET" else f"curl {shlex.quote(url)}"]
-        words += [_CREDENTIALS[name] for name in next(iter(operation["security"]), {})]
+        words += [_CREDENTIALS[name] for name in next(iter(operation["security"]), {}) if name in _CREDENTIALS]
         content = operation.get("requestBody", {}).get("content", {})
         if "application/json" in content:
             example = json.dumps(_example(content["application/json"]), ensure_ascii=False)

@@ -14,7 +14,7 @@ from printpipe.adapters.embedded.files import EmbeddedFiles
 from printpipe.adapters.embedded.keys import EmbeddedKeys
 from printpipe.domain.commands import parse_order
 from printpipe.domain.errors import Unavailable
-from printpipe.domain.ids import Once
+from printpipe.domain.ids import Once, public_number
 from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Create, Document, Query, Version, Write
 from printpipe.domain.ports.remote import RemoteFiles
@@ -177,6 +177,23 @@ def test_a_claim_is_answered_to_its_owner(context: Context, ports: Ports, tmp_pa
     file_id = _upload(context, tmp_path / "cube.3mf")
     ports.documents.lose = "after"
     assert starts.claim(context, SITE, file_id, "printer-1", "app", ONCE).claimed_by == "printer-1"
+
+
+def test_a_number_that_another_job_has_is_no_refusal(context: Context, ports: Ports, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    still = dataclasses.replace(context, clock=lambda: now)
+    file_id = _upload(context, tmp_path / "cube.3mf")
+    prints.create(context, _wish(file_id), ONCE)
+    first = public_number(now) >> 12 << 12
+    ports.documents.commit(*[Create(f"job_aliases/number_{first + each}", {"jobId": "other"}) for each in range(2**12)])
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            prints.create(still, _wish(file_id), ONCE)
+        with pytest.raises(Unavailable):
+            _upload(still, tmp_path / "cube.3mf")
+    assert _commands(ports) == 1
+    command, _ = prints.create(context, _wish(file_id), ONCE)
+    assert command.job_id != file_id
 
 
 def test_what_was_not_written_is_said_to_be_unavailable(context: Context, ports: Ports, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from printpipe.domain.errors import Conflict, InvalidInput, NotFound, Unavailabl
 from printpipe.domain.ids import Once
 from printpipe.domain.lifecycles import JobStatus, Priority, file_status
 from printpipe.domain.log import log
-from printpipe.domain.ports.documents import Create, PreconditionFailed, Update, Write
+from printpipe.domain.ports.documents import PreconditionFailed, Update, Write
 from printpipe.domain.records import Job, Printer, StoredPrintFile, Wish
 from printpipe.services.access import recipients
 from printpipe.services.context import Context
@@ -92,7 +92,7 @@ def _file(context: Context, tenant: str, wish: Commission, once: Once) -> tuple[
     printer = Printer.of(printers.own(context, wish.printer_id)) if wish.printer_id else None
     if wish.file_id:
         stored = context.documents.get(jobs.file_path(context, wish.file_id))
-        if stored is None or stored.data["organizationId"] != tenant:
+        if stored is None or stored.data["organizationId"] != tenant or stored.data.get("deletedAt") is not None:
             raise NotFound("No such file", field="file_id")
         return StoredPrintFile.of(stored), False
     if wish.gcode_url:
@@ -144,7 +144,7 @@ def _ordered(context: Context, file: StoredPrintFile, wish: Commission, once: On
     new = jobs.new(context, file).model_copy(update={**fields, "job_id": once.new_id(file.organization_id)})
     listed_as = {"newestJobId": new.job_id, "status": file_status(JobStatus.HELD)}
     return new, [
-        Create(jobs.path(context, new.job_id), new.data()),
+        *jobs.creation(context, new),
         Update(jobs.file_path(context, file.file_id), listed_as),
     ]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from printpipe.domain.errors import Conflict, InvalidInput, Unavailable
-from printpipe.domain.ids import NO_KEY, Once, report_id
+from printpipe.domain.ids import NO_KEY, Once, public_number, report_id
 from printpipe.domain.lifecycles import JOBS, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.pictures import Picture
@@ -100,9 +100,7 @@ def _end(context: Context, recipient: Recipient, told: Completion, once: Once, i
     document = _job(context, recipient, told, identity)
     if document is None:
         job = _external(context, recipient, told)
-        step = steps.Step(
-            [Create(jobs.path(context, job.job_id), job.data())], "job_external", {"printJobId": job.job_id}
-        )
+        step = steps.Step(jobs.creation(context, job), "job_external", {"printJobId": job.job_id})
     else:
         at, source = min(told.completed_at, context.now()), steps.Source(None, told.printer_serial)
         step = steps.conclusion(context, document, told.end, told.reason, at, source)
@@ -163,6 +161,7 @@ def _external(context: Context, recipient: Recipient, told: Completion) -> Job:
     lasted = timedelta(seconds=told.print_seconds) if told.print_seconds is not None else None
     return Job(
         job_id=_identity(recipient, told, "job"),
+        number=public_number(now),
         organization_id=recipient.organization_id,
         recipient_id=recipient.id,
         file_name=told.product_name,

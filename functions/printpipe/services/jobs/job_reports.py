@@ -1,7 +1,7 @@
 """What people, and agents of their own, say of a job: where it stands and how far it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from printpipe.domain.errors import Conflict, Unavailable
@@ -23,11 +23,15 @@ _IN_DOUBT = frozenset({JobStatus.CLAIMED, JobStatus.UNKNOWN})
 
 @dataclass(frozen=True)
 class Told:
-    """A state, with the numbers that were told beside it; without a state it stays as it is."""
+    """A state, with the numbers that were told beside it; without a state it stays as it is.
+
+    `beside` are fields of the job's record, by name, that were told with it.
+    """
 
     status: JobStatus | None
     progress: Mapping[str, Any]
     reason: str | None = None
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
 
 def report(context: Context, job_id: str, told: Told) -> Job:
@@ -101,6 +105,9 @@ def _writes(context: Context, document: Document, step: steps.Step, told: Told) 
     if told.progress and JOBS[stands] and stands not in _WAITING:
         progress = (job.progress or Progress()).model_copy(update=told.progress)
         fields = {"progress": progress.data(), "updatedAt": context.now()}
+    if told.beside and JOBS[job.status]:
+        noted = job.model_copy(update={**told.beside, "updated_at": context.now()})
+        fields |= noted.fields({*told.beside, "updated_at"})
     if not step.writes:
         if fields:
             log("job_progress", printJobId=job.job_id)

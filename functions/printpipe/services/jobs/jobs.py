@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from printpipe.domain.errors import NotFound
-from printpipe.domain.ids import new_id
+from printpipe.domain.ids import new_id, public_number
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus, Priority
-from printpipe.domain.ports.documents import Document
+from printpipe.domain.ports.documents import Create, Document
 from printpipe.domain.records import Command, Job, StoredPrintFile
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
@@ -43,6 +43,43 @@ def own(context: Context, job_id: str) -> Document:
     if document.data.get("deletedAt") is not None:
         raise NotFound("No such job", field="id")
     return document
+
+
+def by_number(context: Context, number: int) -> Document:
+    """The job of the caller's organization with that public number. Raises `NotFound`."""
+    job_id = find_number(context, number)
+    if job_id is None:
+        raise NotFound("No such job", field="id")
+    return own(context, job_id)
+
+
+def find_number(context: Context, number: int) -> str | None:
+    """The id of the job with that public number, in any organization."""
+    alias = context.documents.get(_alias_path(context, f"number_{number}"))
+    return str(alias.data["jobId"]) if alias is not None else None
+
+
+def creation(context: Context, job: Job) -> list[Create]:
+    """The writes that store a new job, under its id and its number, of which nobody else can have either."""
+    alias = {"jobId": job.job_id, "organizationId": job.organization_id}
+    return [Create(path(context, job.job_id), job.data()), Create(_alias_path(context, f"number_{job.number}"), alias)]
+
+
+def queue_alias(context: Context, job: Job, print_queue_id: int) -> Create:
+    """The write that puts a new job under the number that its organization has for it itself."""
+    fields = {"jobId": job.job_id, "organizationId": job.organization_id}
+    return Create(_alias_path(context, f"{job.organization_id}_queue_{print_queue_id}"), fields)
+
+
+def by_queue_id(context: Context, organization_id: str, print_queue_id: int) -> str | None:
+    """The id of the organization's job that it has given this number of its own."""
+    alias = context.documents.get(_alias_path(context, f"{organization_id}_queue_{print_queue_id}"))
+    return str(alias.data["jobId"]) if alias is not None else None
+
+
+def _alias_path(context: Context, name: str) -> str:
+    """Where a job's other name is stored; that an organization's id holds no `_` keeps tenants apart."""
+    return f"{context.collections.job_aliases}/{name}"
 
 
 def is_over(context: Context, start: Command) -> bool:
@@ -91,6 +128,7 @@ def new(context: Context, file: StoredPrintFile) -> Job:
     now = context.now()
     return Job(
         job_id=new_id(),
+        number=public_number(now),
         organization_id=file.organization_id,
         recipient_id=file.recipient_id,
         product_id=file.product_id,

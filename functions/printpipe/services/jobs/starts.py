@@ -57,7 +57,7 @@ def of_file(context: Context, recipient: Recipient, file_id: str) -> tuple[Start
     file_path, job_path = jobs.file_path(context, file_id), jobs.path(context, file_id)
     found = context.documents.get_many([file_path, job_path])
     stored, job = found.get(file_path), found.get(job_path)
-    if stored is None or stored.data["recipientId"] != recipient.id:
+    if stored is None or stored.data["recipientId"] != recipient.id or stored.data.get("deletedAt") is not None:
         raise NotFound("No such file", field="fileId")
     file = StoredPrintFile.of(stored)
     if job is not None and job.data["status"] == JobStatus.HELD.value:
@@ -75,15 +75,17 @@ def order(context: Context, job: Startable, command: Command, place: Place | Non
     now = context.now()
     given = _given(job.record, command, now)
     target = jobs.path(context, given.job_id)
-    stored: Write = Create(target, given.data())
-    if job.version is not None:
-        stored = Update(target, given.data(), job.version)
-    writes = [stored, *beside, *_mirror(context, given)]
+    stored: Sequence[Write] = [Update(target, given.data(), job.version)]
+    if job.version is None:
+        stored = jobs.creation(context, given)
+    writes = [*stored, *beside, *_mirror(context, given)]
     if place is not None:
         writes.append(steps.occupied(context, given, place.printer, place.printer.version if place.exactly else None))
     try:
         commit_new(context.documents, _claim(context, given, f"command:{command.command_id}", now), *writes)
     except DocumentExists:
+        if job.version is None and jobs.find_number(context, given.number) is not None:
+            raise Unavailable("Another job was faster with this number", retry_after=1) from None
         raise Conflict("The job has been claimed already", detail="claimed") from None
     except DocumentChanged:
         if place is not None and place.exactly:

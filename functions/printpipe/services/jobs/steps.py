@@ -137,7 +137,7 @@ def conclusion(
     if to not in JOBS[stands]:
         context.documents.commit(_late_result(context, document, to, reason))
         log("job_result_refused", printJobId=document.id, status=to, stands=stands)
-        raise Conflict(f"The job is {stands} already", detail=stands.value)
+        raise Conflict(f"The job is {stands} already", field="status", detail=stands.value)
     return _step(context, document, to, reason=reason, seen_at=seen_at)
 
 

@@ -1,4 +1,4 @@
-"""Whose a printer is and under which names it is found: its serial, or its address at a site."""
+"""Whose a printer is and under which names it is found: its serial, an id that people chose, its address at a site."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -14,7 +14,8 @@ from printpipe.services.context import Context
 from printpipe.services.store import queries
 
 SERIAL = "serial"
-"""The kind of alias that a serial is."""
+CHOSEN = "id"
+"""The kinds of alias: a serial, and an id that people chose."""
 
 MOST_AWAITED = 500
 """Printers of a site that were registered without a serial and have not been heard of yet."""
@@ -56,9 +57,38 @@ def find(context: Context, organization_id: str, serials: Iterable[str]) -> Mapp
     }
 
 
+def called(context: Context, organization_id: str, text: str) -> tuple[Found, Found, Found]:
+    """What an organization calls so: by an id that people chose, by a serial, and by a printer's own id."""
+    names = [_alias_path(context, organization_id, kind, text) for kind in (CHOSEN, SERIAL)]
+    own_path = path(context, text)
+    stored = context.documents.get_many([*names, own_path])
+    aliases = [stored.get(name) for name in names]
+    targets = {path(context, alias.data["printerId"]) for alias in aliases if alias is not None} - {own_path}
+    stored |= context.documents.get_many(targets) if targets else {}
+    itself = stored.get(own_path)
+    theirs = itself if itself is not None and itself.data["organizationId"] == organization_id else None
+    by_chosen, by_serial = (
+        Found.of(alias, stored.get(path(context, alias.data["printerId"])) if alias is not None else None)
+        for alias in aliases
+    )
+    return by_chosen, by_serial, Found.of(None, theirs)
+
+
+def named(context: Context, text: str) -> Document:
+    """The caller's printer that is called so: by the id that people chose, by its serial, or by its own id.
+
+    Raises as `own` does.
+    """
+    found = called(context, context.tenant, text)
+    return _permitted(context, next((each.printer for each in found if each.printer is not None), None))
+
+
 def own(context: Context, printer_id: str) -> Document:
     """The caller's printer of that id. Raises `NotFound`, or `Forbidden` where its site is not for the caller's key."""
-    document = Found.of(None, context.documents.get(path(context, printer_id))).printer
+    return _permitted(context, Found.of(None, context.documents.get(path(context, printer_id))).printer)
+
+
+def _permitted(context: Context, document: Document | None) -> Document:
     organization = context.caller.organization_id
     if document is None or organization not in (None, document.data["organizationId"]):
         raise NotFound("No such printer", field="printer_id")
@@ -95,27 +125,33 @@ def new(context: Context, recipient: Recipient, serial: str | None, ip_address: 
     )
 
 
-def creation(context: Context, printer: Printer, alias: Document | None) -> list[Write]:
-    """The writes that store a new printer, under its serial if it has one: of two at once only one then succeeds.
+def creation(context: Context, printer: Printer, alias: Document | None, chosen: Document | None = None) -> list[Write]:
+    """The writes that store a new printer, under its names if it has some: of two at once only one then succeeds.
 
-    `alias` is one that names a printer that is no more.
+    `alias` and `chosen` are what puts a printer that is no more under its serial and under its chosen id.
     """
-    writes: list[Write] = [Create(path(context, printer.printer_id), printer.data())]
+    organization, identity = printer.organization_id, printer.printer_id
+    writes: list[Write] = [Create(path(context, identity), printer.data())]
     if printer.serial is not None:
-        writes.append(naming(context, printer.organization_id, printer.printer_id, printer.serial, alias))
+        writes.append(naming(context, organization, identity, printer.serial, alias))
+    if printer.chosen_id is not None:
+        writes.append(naming(context, organization, identity, printer.chosen_id, chosen, CHOSEN))
     return writes
 
 
-def alias_of(context: Context, printer: Printer) -> Document | None:
-    """What puts the printer under its serial; None where another one stands there by now."""
-    assert printer.serial is not None
-    document = context.documents.get(_alias_path(context, printer.organization_id, SERIAL, printer.serial))
-    return document if document is not None and document.data["printerId"] == printer.printer_id else None
+def aliases_of(context: Context, printer: Printer, kinds: Collection[str] = (SERIAL, CHOSEN)) -> list[Document]:
+    """What puts the printer under its names of these kinds, without those under which another one stands by now."""
+    values = {SERIAL: printer.serial, CHOSEN: printer.chosen_id}
+    paths = [_alias_path(context, printer.organization_id, kind, value) for kind in kinds if (value := values[kind])]
+    found = context.documents.get_many(paths) if paths else {}
+    return [each for each in found.values() if each.data["printerId"] == printer.printer_id]
 
 
-def naming(context: Context, organization_id: str, printer_id: str, serial: str, alias: Document | None) -> Write:
-    """The write that puts a printer under a serial, of which two at once cannot both succeed."""
-    where = _alias_path(context, organization_id, SERIAL, serial)
+def naming(
+    context: Context, organization_id: str, printer_id: str, value: str, alias: Document | None, kind: str = SERIAL
+) -> Write:
+    """The write that puts a printer under a serial, or another kind of name; of two at once only one succeeds."""
+    where = _alias_path(context, organization_id, kind, value)
     fields = {"printerId": printer_id, "organizationId": organization_id}
     return Update(where, fields, alias.version) if alias else Create(where, fields)
 

@@ -77,7 +77,11 @@ def newest_files_of_product(collections: Collections, recipient_id: str, product
     """A product's files at a recipient, the newest first."""
     return Query(
         collections.files,
-        [Where("recipientId", "==", recipient_id), Where("productId", "==", product_id)],
+        [
+            Where("recipientId", "==", recipient_id),
+            Where("productId", "==", product_id),
+            Where("deletedAt", "==", None),
+        ],
         [("createdAt", "desc")],
         limit,
     )
@@ -89,7 +93,11 @@ def newest_files_of_product_anywhere(
     """A product's files at any site of an organization, the newest first."""
     return Query(
         collections.files,
-        [Where("organizationId", "==", organization_id), Where("productId", "==", product_id)],
+        [
+            Where("organizationId", "==", organization_id),
+            Where("productId", "==", product_id),
+            Where("deletedAt", "==", None),
+        ],
         [("createdAt", "desc")],
         limit,
     )
@@ -115,7 +123,11 @@ def files_of_object(collections: Collections, organization_id: str, object_name:
     """The organization's file that is stored under a name in the bucket."""
     return Query(
         collections.files,
-        [Where("organizationId", "==", organization_id), Where("gcsPath", "==", object_name)],
+        [
+            Where("organizationId", "==", organization_id),
+            Where("gcsPath", "==", object_name),
+            Where("deletedAt", "==", None),
+        ],
         limit=1,
     )
 
