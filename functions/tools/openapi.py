@@ -169,10 +169,10 @@ _HEADERS = {
     "RateLimitRemaining": {"description": "calls", "required": True, "schema": {"type": "string"}},
     "RateLimitReset": {"description": "seconds since 1970", "required": True, "schema": {"type": "string"}},
 }
-_ALLOWANCE = {
+_ALLOWANCE: Json = {
     f"X-RateLimit-{name}": {"$ref": f"#/components/headers/RateLimit{name}"} for name in ("Limit", "Remaining", "Reset")
 }
-_LOCATION = {"Location": {"description": "where the bytes are", "required": True, "schema": {"type": "string"}}}
+_LOCATION: Json = {"Location": {"description": "where the bytes are", "required": True, "schema": {"type": "string"}}}
 
 
 def _models(operation: Operation) -> list[type[BaseModel]]:
