@@ -263,7 +263,7 @@ def _replies(name: str, operation: Operation, schemas: _Schemas, examples: Examp
     by_status: defaultdict[int, list[Any]] = defaultdict(list)
     for reply in operation.replies:
         by_status[reply.STATUS].append(reply)
-    found = {}
+    found: dict[str, Json] = {}
     for status, replies in sorted(by_status.items()):
         media_types: Json = {}
         for reply in replies:
