@@ -7,6 +7,7 @@ delivers the document store's events and the schedules' ticks to the triggers.
 
 import argparse
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
@@ -40,17 +41,38 @@ GRACE = 1
 """Seconds that running requests have when the gateway is stopped."""
 
 
-def load_functions() -> dict[str, "WSGIApplication"]:
-    """A functions-framework application for every row, by the function's name."""
-    functions = {}
-    for row in catalog.rows().values():
+class _OnDemand:
+    """A row's functions-framework application, made for the first request: whoever starts all calls but a few."""
+
+    _making = threading.Lock()
+
+    def __init__(self, row: catalog.Row) -> None:
+        self._row = row
+        self._made: WSGIApplication | None = None
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Serves one request."""
+        return self._application()(environ, start_response)
+
+    def _application(self) -> "WSGIApplication":
+        if self._made is None:
+            with self._making:  # what the framework leaves in the environment is one function's at a time
+                self._made = self._made or self._make()
+        return self._made
+
+    def _make(self) -> "WSGIApplication":
         os.environ.pop("FUNCTION_SIGNATURE_TYPE", None)  # the framework leaves the previous function's type there
-        functions[row.name] = functions_framework.create_app(
-            target=row.entry_point,
+        made: WSGIApplication = functions_framework.create_app(
+            target=self._row.entry_point,
             source=str(catalog.ROOT / "main.py"),
-            signature_type="cloudevent" if row.trigger else "http",
+            signature_type="cloudevent" if self._row.trigger else "http",
         )
-    return functions
+        return made
+
+
+def load_functions() -> dict[str, "WSGIApplication"]:
+    """An application for every row, by the function's name."""
+    return {row.name: _OnDemand(row) for row in catalog.rows().values()}
 
 
 def url_map() -> Map:

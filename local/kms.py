@@ -217,12 +217,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--keys-file", type=Path)
     arguments = parser.parse_args()
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # a handler could meet the lock of the event that it sets
     with KmsServer(arguments.port, keys_file=arguments.keys_file) as server:
         print(json.dumps({"event": "kms_ready", "host": server.host}), flush=True)
-        ended.wait()
+        signal.sigwait(ends)
 
 
 if __name__ == "__main__":
