@@ -123,21 +123,22 @@ def test_the_file_of_a_start_goes_before_a_copy(printer: SimulatedPrusa, source:
 
 
 @pytest.mark.parametrize(
-    ("fault", "code", "passes"),
+    ("fault", "codes", "passes"),
     [
-        ("disk_full", "no_space", False),
-        ("refuse_password", "refused", False),
-        ("half_open", "interrupted", True),
-        ("unreachable", "interrupted", True),
+        ("disk_full", {"no_space"}, False),
+        ("refuse_password", {"refused"}, False),
+        ("half_open", {"interrupted"}, True),
+        ("unreachable", {"interrupted", "unreachable"}, True),
     ],
 )
 def test_what_goes_wrong_has_its_code(
-    printer: SimulatedPrusa, source: Path, fault: str, code: str, passes: bool
+    printer: SimulatedPrusa, source: Path, fault: str, codes: set[str], passes: bool
 ) -> None:
     printer.set_faults(**{fault: True})
     with pytest.raises(StorageFailed) as raised:
         storage(printer).send(source, "vase.gcode", ignore)
-    assert (raised.value.code, isinstance(raised.value, LineBroken)) == (code, passes)
+    assert raised.value.code in codes
+    assert isinstance(raised.value, LineBroken) == passes
 
 
 def test_what_is_not_there_or_not_wanted_is_said(printer: SimulatedPrusa, source: Path) -> None:
