@@ -48,7 +48,7 @@ class EmulatorSet:
         rules: Path | None = None,
         functions_emulator: str | None = None,
         keep: bool = False,
-        deadline: float = 45.0,
+        deadline: float = 90.0,
     ) -> None:
         """`folder` holds logs and data. `keep` takes up the project's data of the last run and leaves it behind.
 

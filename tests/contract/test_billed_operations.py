@@ -141,11 +141,11 @@ FACES = [(row, face.name) for row in rows().values() if row.http for face in row
 @pytest.fixture
 def warm(cloud: Cloud, site: Site) -> Site:
     """A site whose keys and recipients the instance knows already; it has also looked after its own health."""
-    for path in ("/health", "/api/v1/health"):
-        cloud.call("GET", path)
     for key in (cloud.operator_key, site.organization_key, site.lan_key, site.agent_key):
         for recipient in (site.lan_recipient, site.agent_recipient):
             cloud.call("GET", f"/control?recipientId={recipient}", key=key)
+    for path in ("/health", "/api/v1/health"):
+        cloud.call("GET", path)
     return site
 
 
