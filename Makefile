@@ -3,10 +3,9 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/installed
-WORKERS ?= 4
+WORKERS ?= 3
 
 export PYTHONPATH := functions:.
-# Files in their order: those with few and long tests are not left for the end.
 # Of pytest's plugins these alone, so that it does not search and rewrite whatever else is installed.
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD := 1
 export PYTEST_PLUGINS := xdist.plugin,xdist.looponfail,pytest_timeout,schemathesis.pytest.plugin,_hypothesis_pytestplugin
@@ -27,10 +26,10 @@ run: setup ## prints a file on the whole local stack: ONCE=1 FILE=path BACKEND=g
 	@exec $(PYTHON) -m local.run
 
 test: lint ## every check and every test, with repetitions at reduced counts
-	@exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
 soak: setup ## the same tests at their full counts
-	@SOAK=1 exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@SOAK=1 exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
 lint: setup ## style, types and import rules
 	@$(VENV)/bin/ruff check .
