@@ -9,6 +9,7 @@ from printpipe.domain.values import OptionalId, OptionalName
 from printpipe.endpoints import printernizer_library_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printernizer_library_views import FileView, StatusWord
+from printpipe.endpoints.printernizer_pages import Pagination
 from printpipe.services.files import library
 from printpipe.services.files.library import Wanted
 
@@ -37,17 +38,6 @@ class Arguments(printernizer.Model):
     limit: int = Field(50, ge=1, le=100)
 
 
-class Pagination(printernizer.Part):
-    """Where the page is."""
-
-    page: int
-    limit: int
-    total_items: int
-    total_pages: int
-    has_next: bool
-    has_previous: bool
-
-
 class Summary(printernizer.Part):
     """Of all files, or all of the printer's; bytes."""
 
@@ -73,17 +63,9 @@ def get(call: Call, query: Arguments) -> Listing:
     """A printer's list that has become old is made anew by its agent, and shows in a later call."""
     wanted = Wanted(query.printer_id, query.status, query.file_type, query.search)
     found = library.listed(call.context, wanted, query.page, query.limit)
-    pages = -(-found.total // query.limit)
     return Listing(
         files=[printernizer_library_views.file(each) for each in found.entries],
-        pagination=Pagination(
-            page=query.page,
-            limit=query.limit,
-            total_items=found.total,
-            total_pages=pages,
-            has_next=query.page < pages,
-            has_previous=query.page > 1,
-        ),
+        pagination=Pagination.of(query.page, query.limit, found.total),
         summary=Summary(
             available_count=found.summary.available,
             downloaded_count=found.summary.downloaded,

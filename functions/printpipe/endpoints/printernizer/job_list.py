@@ -10,6 +10,7 @@ from printpipe.domain.values import OptionalId, QueryDate, QueryMoment
 from printpipe.endpoints import printernizer_job_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printernizer_job_views import JobView
+from printpipe.endpoints.printernizer_pages import Pagination
 from printpipe.services.jobs import ledger
 from printpipe.services.jobs.ledger import MOST_LISTED, Direction, Sorting, Wanted
 
@@ -61,17 +62,6 @@ class Arguments(printernizer.Model):
         )
 
 
-class Pagination(printernizer.Part):
-    """Where the page stands among all that were found."""
-
-    page: int
-    limit: int
-    total_items: int
-    total_pages: int
-    has_next: bool
-    has_previous: bool
-
-
 class SummaryView(printernizer.Part):
     """All the organization's jobs, whatever was asked for; its day begins in its own time zone."""
 
@@ -92,17 +82,9 @@ class Listing(printernizer.Reply):
 def get(call: Call, query: Arguments) -> Listing:
     """The jobs that were not deleted, whichever dialect they came by."""
     found = ledger.listed(call.context, query.wanted)
-    pages = -(-found.total // query.limit)
     return Listing(
         jobs=[printernizer_job_views.job(each) for each in found.jobs],
-        pagination=Pagination(
-            page=query.page,
-            limit=query.limit,
-            total_items=found.total,
-            total_pages=pages,
-            has_next=query.page < pages,
-            has_previous=query.page > 1,
-        ),
+        pagination=Pagination.of(query.page, query.limit, found.total),
         summary=SummaryView(
             active_jobs=found.summary.active,
             queued_jobs=found.summary.queued,
