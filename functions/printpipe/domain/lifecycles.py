@@ -63,21 +63,24 @@ COMMANDS: Mapping[CommandStatus, frozenset[CommandStatus]] = {
     _C.EXPIRED: frozenset(),
     _C.CANCELLED: frozenset(),
 }
-"""The steps a command may take; a state without any is final."""
+"""The steps a command may take; a state without any is final.
+
+Besides, `services/commands/execution` takes the word of our agent that it carried out a stop which had expired.
+"""
 
 _J = JobStatus
-_ENDS = frozenset({_J.COMPLETED, _J.FAILED, _J.CANCELLED})
+ENDED_JOBS = frozenset({_J.COMPLETED, _J.FAILED, _J.CANCELLED})
 AT_THE_PRINTER = frozenset({_J.PREPARING, _J.PRINTING, _J.PAUSED})
 """Where a job occupies a printer."""
 
 JOBS: Mapping[JobStatus, frozenset[JobStatus]] = {
-    _J.HELD: _ENDS | AT_THE_PRINTER | {_J.QUEUED, _J.CLAIMED, _J.UNKNOWN},
-    _J.QUEUED: _ENDS | AT_THE_PRINTER | {_J.CLAIMED, _J.UNKNOWN},
-    _J.CLAIMED: _ENDS | AT_THE_PRINTER | {_J.UNKNOWN},
-    _J.PREPARING: _ENDS | {_J.PRINTING, _J.PAUSED, _J.UNKNOWN},
-    _J.PRINTING: _ENDS | {_J.PAUSED, _J.UNKNOWN},
-    _J.PAUSED: _ENDS | {_J.PRINTING, _J.UNKNOWN},
-    _J.UNKNOWN: _ENDS | AT_THE_PRINTER,
+    _J.HELD: ENDED_JOBS | AT_THE_PRINTER | {_J.QUEUED, _J.CLAIMED, _J.UNKNOWN},
+    _J.QUEUED: ENDED_JOBS | AT_THE_PRINTER | {_J.CLAIMED, _J.UNKNOWN},
+    _J.CLAIMED: ENDED_JOBS | AT_THE_PRINTER | {_J.UNKNOWN},
+    _J.PREPARING: ENDED_JOBS | {_J.PRINTING, _J.PAUSED, _J.UNKNOWN},
+    _J.PRINTING: ENDED_JOBS | {_J.PAUSED, _J.UNKNOWN},
+    _J.PAUSED: ENDED_JOBS | {_J.PRINTING, _J.UNKNOWN},
+    _J.UNKNOWN: ENDED_JOBS | AT_THE_PRINTER,
     _J.COMPLETED: frozenset(),
     _J.FAILED: frozenset(),
     _J.CANCELLED: frozenset(),

@@ -7,6 +7,14 @@ from typing import Literal
 
 from printpipe.domain.scopes import Role
 
+NOTIFICATION_BACKOFF = (
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=4),
+)
+
 
 @dataclass(frozen=True)
 class Collections:
@@ -36,6 +44,25 @@ class Collections:
     statistics_entries: str = "statistics_entries"
     rate_limits: str = "rate_limits"
     socket_tickets: str = "socket_tickets"
+    processed_events: str = "processed_events"
+    dead_letters: str = "dead_letters"
+    incidents: str = "incidents"
+    notification_channels: str = "notification_channels"
+    notification_deliveries: str = "notification_deliveries"
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long things are kept: the printers' history, events with their pictures, what ended otherwise, the audit.
+
+    `files` counts from a file's last use; `jobs` is for jobs that have ended, and what belongs to them.
+    """
+
+    history: timedelta = timedelta(days=30)
+    events: timedelta = timedelta(days=90)
+    files: timedelta = timedelta(days=90)
+    jobs: timedelta = timedelta(days=730)
+    audit: timedelta = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -59,6 +86,8 @@ class Policy:
     """The settings that services go by. `fetch_token_secrets`: the first signs, all verify.
 
     `key_memory`: how long a revoked key may go on working. `api_keys_secret`: the secret with further operator's keys.
+    `webhook_hosts`: where tenants may have notifications posted to; `mail`: whether there is a mail server for them;
+    `notification_backoff`: after how long each repetition follows where one could not be delivered.
     `anonymous_organization`: for which organization calls without a credential act where a row takes either credential.
     """
 
@@ -76,5 +105,9 @@ class Policy:
     document_store: Literal["firestore", "sqlite"] = "firestore"
     anonymous_organization: str | None = None
     taverna_time_zone: str = "America/Sao_Paulo"
+    webhook_hosts: frozenset[str] = frozenset()
+    mail: bool = False
+    notification_backoff: Sequence[timedelta] = NOTIFICATION_BACKOFF
     bearer_tokens: BearerTokens = field(default_factory=BearerTokens)
     collections: Collections = field(default_factory=Collections)
+    retention: Retention = Retention()

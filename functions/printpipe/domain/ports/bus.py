@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
@@ -14,6 +15,7 @@ class Received:
     data: bytes
     attributes: Mapping[str, str]
     attempt: int
+    published_at: datetime
 
 
 class Bus(Protocol):

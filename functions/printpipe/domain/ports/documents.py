@@ -6,6 +6,7 @@ Values are None, bool, int, float, str, bytes, aware UTC datetimes (microseconds
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Literal, Protocol, Self
 
 
@@ -32,6 +33,10 @@ class Document:
     def id(self) -> str:
         """The last part of the path."""
         return self.path.rsplit("/", 1)[-1]
+
+    def value(self, field: str) -> Any:
+        """A field's value; its name may be dotted. Raises KeyError where there is none."""
+        return reduce(lambda part, name: part[name], field.split("."), self.data)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from printpipe.domain.ports.bus import Bus
 from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.keys import Keys
+from printpipe.domain.ports.mail import Mail
+from printpipe.domain.ports.outbound import Outbound
 from printpipe.domain.ports.remote import RemoteFiles
 from printpipe.domain.ports.secrets import Secrets
 from printpipe.domain.ports.web_keys import WebKeys
@@ -34,3 +36,9 @@ class Platform(Protocol):
 
     @property
     def web_keys(self) -> WebKeys: ...
+
+    @property
+    def outbound(self) -> Outbound: ...
+
+    @property
+    def mail(self) -> Mail: ...
