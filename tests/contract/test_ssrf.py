@@ -15,6 +15,7 @@ import pytest
 
 from local.ports import free_port
 from tests.cloud import Cloud, Site, running
+from tests.hostile_urls import HOSTILE_URLS
 
 ONE_BACKEND_AT_REDUCED_COUNTS = True
 
@@ -48,7 +49,7 @@ class Canary:
 
 @dataclass(frozen=True)
 class Guarded:
-    """The functions of a deployment that takes files from one host, and from two that lie on loopback."""
+    """The functions of a deployment that allows one host, and two that lie on loopback, for files and notifications."""
 
     cloud: Cloud
     canary: Canary
@@ -60,7 +61,8 @@ def guarded(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     hosts = [ALLOWED, "*.cdn.example.org", f"canary.localhost:{canary.port}", f"localhost.localdomain:{canary.port}"]
     folder = tmp_path_factory.mktemp("guarded")
     try:
-        with running(cloud.backend, folder, GCODE_URL_ALLOWED_HOSTS=",".join(hosts)) as functions:
+        allowed = dict.fromkeys(("GCODE_URL_ALLOWED_HOSTS", "WEBHOOK_ALLOWED_HOSTS"), ",".join(hosts))
+        with running(cloud.backend, folder, **allowed) as functions:
             yield Guarded(functions, canary)
     finally:
         canary.close()
@@ -84,52 +86,6 @@ def foreign_file(guarded: Guarded) -> dict[str, Any]:
     return guarded.cloud.upload(guarded.cloud.new_site().lan_recipient)
 
 
-HOSTILE_URLS = [
-    # other schemes, and none
-    "http://files.example.org/a.gcode", "HTTP://127.0.0.1:{port}/a.gcode", "ftp://127.0.0.1:{port}/a.gcode",
-    "file:///etc/passwd", "gopher://127.0.0.1:{port}/_GET", "dict://127.0.0.1:{port}/info", "data:text/plain,G28",
-    "javascript:alert(1)", "gs://bucket/a.gcode", "jar:https://127.0.0.1:{port}!/a.gcode", "//127.0.0.1:{port}/a.gcode",
-    "a.gcode", "https:127.0.0.1:{port}/a.gcode", "https:///a.gcode", "https://",
-    # IPv4 in every notation
-    "https://127.0.0.1:{port}/a.gcode", "https://127.1:{port}/a.gcode", "https://127.0.1:{port}/a.gcode",
-    "https://2130706433:{port}/a.gcode", "https://0x7f000001:{port}/a.gcode", "https://0x7f.0.0.1:{port}/a.gcode",
-    "https://0177.0.0.1:{port}/a.gcode", "https://017700000001:{port}/a.gcode", "https://0:{port}/a.gcode",
-    "https://0.0.0.0:{port}/a.gcode", "https://127.0.0.1.:{port}/a.gcode", "https://10.0.0.1/a.gcode",
-    "https://172.16.0.1/a.gcode", "https://192.168.1.1/a.gcode", "https://100.64.0.1/a.gcode",
-    # IPv6, mapped, translated, tunnelled, with a zone
-    "https://[::1]:{port}/a.gcode", "https://[::]:{port}/a.gcode", "https://[0:0:0:0:0:0:0:1]:{port}/a.gcode",
-    "https://[::ffff:127.0.0.1]:{port}/a.gcode", "https://[::ffff:7f00:1]:{port}/a.gcode",
-    "https://[::127.0.0.1]:{port}/a.gcode", "https://[64:ff9b::7f00:1]:{port}/a.gcode",
-    "https://[2002:7f00:1::]:{port}/a.gcode", "https://[fe80::1%25eth0]:{port}/a.gcode",
-    "https://[::1%25lo]:{port}/a.gcode", "https://[fd00::1]/a.gcode", "https://[::1/a.gcode",
-    # metadata servers
-    "https://169.254.169.254/computeMetadata/v1/a.gcode", "https://2852039166/a.gcode", "https://0xa9fea9fe/a.gcode",
-    "https://0251.0376.0251.0376/a.gcode", "https://[::ffff:a9fe:a9fe]/a.gcode", "https://[fd00:ec2::254]/a.gcode",
-    "https://metadata.google.internal/computeMetadata/v1/a.gcode", "https://metadata/a.gcode",
-    # user names and what looks like them
-    "https://files.example.org@127.0.0.1:{port}/a.gcode", "https://files.example.org:443@127.0.0.1:{port}/a.gcode",
-    "https://user:word@files.example.org/a.gcode", "https://@files.example.org/a.gcode",
-    "https://127.0.0.1:{port}\\@files.example.org/a.gcode", "https://127.0.0.1:{port}%2f@files.example.org/a.gcode",
-    "https://127.0.0.1:{port}#@files.example.org/a.gcode", "https://127.0.0.1:{port}?@files.example.org/a.gcode",
-    # names: local ones, allowed ones' lookalikes, other letters, encoded
-    "https://localhost:{port}/a.gcode", "https://LOCALHOST.:{port}/a.gcode", "https://canary.localhost:{port}/a.gcode",
-    "https://localhost.localdomain:{port}/a.gcode", "https://files.example.org./a.gcode",
-    "https://files.example.org.evil.example/a.gcode", "https://evilfiles.example.org/a.gcode",
-    "https://cdn.example.org/a.gcode", "https://a_b.cdn.example.org/a.gcode", "https://①②⑦.⓪.⓪.①:{port}/a.gcode",
-    "https://127。0。0。1:{port}/a.gcode", "https://fіles.example.org/a.gcode", "https://ﬁles.example.org/a.gcode",
-    "https://%31%32%37.0.0.1:{port}/a.gcode", "https://%66iles.example.org/a.gcode",
-    "https://files.example.org%00.evil.example/a.gcode", "https://files.example.org%2eevil.example/a.gcode",
-    # ports
-    "https://files.example.org:22/a.gcode", "https://files.example.org:{port}/a.gcode",
-    "https://files.example.org:0/a.gcode", "https://files.example.org:65979/a.gcode",
-    "https://files.example.org:443:{port}/a.gcode", "https://files.example.org:/a.gcode",
-    # line ends, blanks, length
-    "https://files.example.org/a\r\nHost: 127.0.0.1", "https://files.example.org/a b.gcode",
-    " https://files.example.org/a.gcode", "https://files.example.org/\x00.gcode",
-    "https://files.example.org/" + "a" * 3_000 + ".gcode",
-]  # fmt: skip
-
-
 def order(site: Site, url: str) -> dict[str, Any]:
     return {"recipientId": site.lan_recipient, "productId": "PROD-URL", "printerSerial": "01S00A", "gcodeUrl": url}
 
@@ -150,6 +106,18 @@ def assert_refused(guarded: Guarded, site: Site, url: str, statuses: tuple[int, 
 @pytest.mark.parametrize("url", HOSTILE_URLS)
 def test_a_hostile_url_is_refused(guarded: Guarded, tenant: Site, url: str) -> None:
     assert_refused(guarded, tenant, url.replace("{port}", str(guarded.canary.port)))
+
+
+def test_a_hostile_url_is_no_address_to_send_notifications_to(guarded: Guarded, tenant: Site) -> None:
+    admin = guarded.cloud.token(tenant.organization, "admin")
+    for url in HOSTILE_URLS:
+        body = {"name": "hall", "kind": "webhook", "address": url.replace("{port}", str(guarded.canary.port))}
+        answer = guarded.cloud.call("POST", "/api/v1/notifications", token=admin, json=body)
+        assert answer.status_code == 422, f"{url}: {answer.text}"
+        assert answer.json()["error"]["details"]["field"] == "address", answer.text
+        assert not guarded.canary.touched(), url
+    listed = guarded.cloud.call("GET", "/api/v1/notifications", token=admin)
+    assert (listed.status_code, listed.json()["total_count"]) == (200, 0)
 
 
 def test_the_canary_would_notice(guarded: Guarded) -> None:

@@ -8,19 +8,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from printpipe.adapters.remote import Address, HttpsRemoteFiles, is_public_address
+from printpipe.adapters.remote import HttpsRemoteFiles
 from printpipe.domain.errors import InvalidInput, TooLarge
 from printpipe.domain.ports.remote import RemoteFile
+from printpipe.domain.web_addresses import Address, is_public_address
+from tests.hostile_urls import HOSTILE_FORMS, PRIVATE, PUBLIC
+from tests.tls_server import TlsServer, certificate
 
 HOST = "files.example.org"
 LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
@@ -182,68 +180,16 @@ class Answers(BaseHTTPRequestHandler):
         self.drip(b"G")
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A CA's certificate, and a server's with its key."""
-    now = datetime.now(UTC)
-
-    def made(
-        name: str, issuer: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
-    ) -> x509.Certificate:
-        builder = x509.CertificateBuilder(
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]),
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
-            key.public_key(),
-            x509.random_serial_number(),
-            now - timedelta(days=1),
-            now + timedelta(days=1),
-        ).add_extension(x509.BasicConstraints(ca=name == issuer, path_length=None), critical=True)
-        if name != issuer:
-            names = [x509.DNSName(host) for host in (HOST, "*.cdn.example.org")]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return builder.sign(signer, hashes.SHA256())
-
-    authority, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_file, server_file = folder / "ca.pem", folder / "server.pem"
-    ca_file.write_bytes(made("Test CA", "Test CA", authority, authority).public_bytes(serialization.Encoding.PEM))
-    server_file.write_bytes(
-        made("server", "Test CA", server, authority).public_bytes(serialization.Encoding.PEM)
-        + server.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return ca_file, server_file
-
-
-class Server(ThreadingHTTPServer):
-    """Speaks TLS on each connection's own thread, so that one that hangs holds up no other."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, context: ssl.SSLContext, handler: type[Answers]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
-        self.stopping = threading.Event()
-        self._context = context
-
-    def finish_request(self, request: object, client_address: object) -> None:
-        assert isinstance(request, socket.socket)
-        try:
-            with self._context.wrap_socket(request, server_side=True) as secured:
-                super().finish_request(secured, client_address)
-        except OSError:
-            return
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    ca_file, server_file = certificate(tmp_path_factory.mktemp("tls"))
+    ca_file, server_file = certificate(tmp_path_factory.mktemp("tls"), HOST, "*.cdn.example.org")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server_file)
 
     class Handler(Answers):
         pass
 
-    server = Server(context, Handler)
+    server = TlsServer(context, Handler)
     site = Handler.site = Site(server.server_address[1], ca_file)
 
     def noted(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> None:
@@ -357,39 +303,7 @@ def test_the_context_ends_the_stream(site: Site) -> None:
 # Who may be asked
 
 
-HOSTILE_URLS = [
-    "", "part.gcode", "//files.example.org/part.gcode", "http://files.example.org/part.gcode",
-    "HTTP://files.example.org/", "ftp://files.example.org/part.gcode", "file:///etc/passwd",
-    "gopher://files.example.org:443/_GET", "data:text/plain,G28", "javascript:alert(1)", "gs://bucket/part.gcode",
-    "jar:https://files.example.org!/a", "https:files.example.org/a", "https:/files.example.org/a", "https:///a",
-    "https://", "https://?a", "https://localhost/a", "https://127.0.0.1/a", "https://127.1/a", "https://127.0.1/a",
-    "https://2130706433/a", "https://0x7f000001/a", "https://0x7f.0.0.1/a", "https://0177.0.0.1/a",
-    "https://017700000001/a", "https://0/a", "https://0.0.0.0/a", "https://127.0.0.1./a", "https://10.0.0.1/a",
-    "https://192.168.0.1/a", "https://172.16.0.1/a", "https://169.254.169.254/computeMetadata/v1/",
-    "https://0xa9fea9fe/a", "https://2852039166/a", "https://0251.0376.0251.0376/a", "https://[::1]/a",
-    "https://[::]/a", "https://[::ffff:127.0.0.1]/a", "https://[::ffff:a9fe:a9fe]/a", "https://[64:ff9b::7f00:1]/a",
-    "https://[fe80::1%25eth0]/a", "https://[fd00:ec2::254]/a", "https://[2002:7f00:1::]/a", "https://①②⑦.⓪.⓪.①/a",
-    "https://127。0。0。1/a", "https://files.example.org。evil.example/a", "https://fіles.example.org/a",
-    "https://ﬁles.example.org/a", "https://files.example.org./a", "https://files.example.org.evil.example/a",
-    "https://evilfiles.example.org/a", "https://evil.example/files.example.org",
-    "https://evil.example#files.example.org/", "https://evil.example?files.example.org/",
-    "https://files.example.org@evil.example/a", "https://files.example.org:443@evil.example/a",
-    "https://u:p@files.example.org/a", "https://@files.example.org/a", "https://evil.example\\@files.example.org/a",
-    "https://files.example.org\\.evil.example/a", "https://evil.example%2f@files.example.org/",
-    "https://files.example.org%00.evil.example/a", "https://%66iles.example.org/a", "https://files.example.org:22/a",
-    "https://files.example.org:8080/a", "https://files.example.org:0/a", "https://files.example.org:65979/a",
-    "https://files.example.org:/a", "https://files.example.org:+443/a", "https://files.example.org:443:22/a",
-    "https://files.example.org:443 /a", " https://files.example.org/a",
-    "https://files.example.org/a\r\nHost: evil.example", "https://files.example.org/a b",
-    "https://files.example.org/\x00", "https://files.example.org/é.gcode", "https://files.example.org/" + "a" * 3_000,
-    "https://*.cdn.example.org/a", "https://cdn.example.org/a", "https://-.cdn.example.org/a",
-    "https://..cdn.example.org/a", "https://a_b.cdn.example.org/a",
-    "https://metadata.google.internal/computeMetadata/v1/", "https://metadata/a",
-    "https://" + "a." * 140 + "cdn.example.org/", "https://" + "a" * 64 + ".cdn.example.org/a",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("url", HOSTILE_URLS)
+@pytest.mark.parametrize("url", HOSTILE_FORMS)
 def test_a_hostile_url_is_refused_before_anything_is_asked(site: Site, url: str) -> None:
     files = site.files(HOST, "*.cdn.example.org")
     assert isinstance(refusal(files, url), InvalidInput)
@@ -411,28 +325,6 @@ def test_without_an_allow_list_everything_is_refused(site: Site) -> None:
 def test_an_allow_list_holds_names_only(entry: str) -> None:
     with pytest.raises(ValueError, match="not a host"):
         HttpsRemoteFiles(frozenset({entry}))
-
-
-PRIVATE = [
-    "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "100.127.255.255",
-    "127.0.0.1", "127.255.255.254", "168.63.129.16", "169.254.169.254", "169.254.170.2", "172.16.0.1",
-    "172.31.255.255", "192.0.0.192", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255",
-    "198.51.100.7", "203.0.113.7", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "::", "::1",
-    "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::ffff:169.254.169.254", "64:ff9b::7f00:1",
-    "64:ff9b::808:808", "64:ff9b:1::1", "100::1", "2001::1", "2001:0:7f00:1::", "2001:db8::1", "2001:10::1",
-    "2002:7f00:1::", "2002:a9fe:a9fe::", "3fff::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fd20:ce::254", "fe80::1",
-    "fe80::1%eth0", "fec0::1", "ff02::1", "ff0e::1",
-]  # fmt: skip
-PUBLIC = [
-    "8.8.8.8",
-    "34.160.1.1",
-    "142.250.74.16",
-    "100.63.255.255",
-    "100.128.0.1",
-    "172.32.0.1",
-    "2a00:1450::1",
-    "2606:4700::1",
-]
 
 
 @pytest.mark.parametrize("address", PRIVATE)

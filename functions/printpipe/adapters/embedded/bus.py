@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from printpipe.domain.ports.bus import Received
 
@@ -22,6 +23,7 @@ class _Message:
     message_id: str
     data: bytes
     attributes: Mapping[str, str]
+    published_at: datetime
     attempt: int = 0
     ack_id: str = ""
     visible_at: float = 0.0
@@ -69,14 +71,19 @@ class EmbeddedBus:
         with self._changed:
             if topic not in self._topics:
                 raise LookupError(f"no such topic: {topic}")
-            message_id = str(next(self._ids))
+            message_id, now = str(next(self._ids)), datetime.now(UTC)
             for subscription in self._subscriptions.values():
                 if subscription.topic == topic and subscription.wants(attributes):
-                    subscription.messages[message_id] = _Message(message_id, bytes(data), dict(attributes))
+                    subscription.messages[message_id] = _Message(message_id, bytes(data), dict(attributes), now)
                     if len(subscription.messages) > MAX_KEPT:
                         subscription.messages.popitem(last=False)
             self._changed.notify_all()
         return message_id
+
+    def held(self, subscription: str) -> int:
+        """How many messages of a subscription are not acknowledged."""
+        with self._changed:
+            return len(self._subscription(subscription).messages)
 
     def pull(self, subscription: str, limit: int, wait: float) -> Sequence[Received]:
         """Up to `limit` messages; waits at most `wait` seconds for the first."""
@@ -119,7 +126,9 @@ def _hand_out(message: _Message, until: float) -> Received:
     message.attempt += 1
     message.ack_id = f"{message.message_id}-{secrets.token_hex(4)}"
     message.visible_at = until
-    return Received(message.message_id, message.ack_id, message.data, message.attributes, message.attempt)
+    return Received(
+        message.message_id, message.ack_id, message.data, message.attributes, message.attempt, message.published_at
+    )
 
 
 def _parse_filter(text: str) -> list[tuple[str, bool, str]]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from typing import Any
 
 import grpc
@@ -65,6 +66,7 @@ class GoogleBus:
                 received.message.data,
                 dict(received.message.attributes),
                 received.delivery_attempt,
+                received.message.publish_time.replace(tzinfo=UTC),
             )
             for received in answer.received_messages
         ]
