@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from printpipe.domain.messages import Topic
 from printpipe.domain.scopes import SCOPES
 from printpipe.runtime.cron import Cron
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of `main.py` and the catalog: a bundle's root, or `functions/` of the project."""
 
-Use = Literal["documents", "files", "bus", "keys"]
+Use = Literal["documents", "files", "bus", "keys", "outbound"]
 FirestoreEvent = Literal[
     "google.cloud.firestore.document.v1.created",
     "google.cloud.firestore.document.v1.updated",
@@ -42,20 +43,25 @@ class Http(_Model):
 
 
 class Trigger(_Model):
-    """An event trigger: a Firestore event type with the pattern of the documents it watches, or a schedule.
+    """An event trigger: a Firestore event type with the pattern of the documents it watches, a topic, or a schedule.
 
-    `schedule` is unix-cron, in the time of a zone of the tz database.
+    `filter` says which of a topic's messages are wanted, by their attributes, as a subscription's filter does; the
+    subscription has the function's name. `schedule` is unix-cron, in the time of a zone of the tz database.
     """
 
     firestore: FirestoreEvent | None = None
     document: str | None = Field(None, pattern=r"^\w+/\{\w+\}$")
+    topic: Topic | None = None
+    filter: str = ""
     schedule: str | None = None
     time_zone: str = "UTC"
 
     @model_validator(mode="after")
     def _complete(self) -> "Trigger":
-        if (self.firestore is None) == (self.schedule is None):
-            raise ValueError("a trigger is either a firestore event or a schedule")
+        if [self.firestore, self.topic, self.schedule].count(None) != 2:
+            raise ValueError("a trigger is either a firestore event, a topic or a schedule")
+        if self.filter and self.topic is None:
+            raise ValueError("a filter is for a topic")
         if (self.firestore is None) != (self.document is None):
             raise ValueError("a firestore event, and no schedule, names the documents that it watches")
         if self.schedule is not None:
@@ -119,6 +125,8 @@ class Row(_Model):
             raise ValueError(f"{self.name}: needs either http or trigger")
         if self.trigger and self.trigger.firestore and "documents" not in self.packages:
             raise ValueError(f"{self.name}: who reads Firestore's events uses documents or bus")
+        if self.trigger and self.trigger.topic and "documents" not in self.uses:
+            raise ValueError(f"{self.name}: who takes a topic's messages uses documents, to note what it has done")
         if self.http and (self.dialect is None or self.auth is None):
             raise ValueError(f"{self.name}: an http row names its dialect and auth")
         if self.auth in ("key", "jwt", "either", "ticket", "optional") and self.scope is None:
@@ -156,11 +164,11 @@ class Row(_Model):
         """The dependency groups that this function has besides the base, sorted.
 
         The bus comes with the documents' packages, and with the keys also the files', though not with their adapters:
-        fewer sets, at a size that is small.
+        fewer sets, at a size that is small. What goes out to others takes the HTTP client that is among the files'.
         """
         beside = {"documents"} if "bus" in self.uses else set[str]()
-        beside |= {"files"} if {"bus", "keys"} <= self.uses else set()
-        return tuple(sorted({*self.uses, *beside}))
+        beside |= {"files"} if {"bus", "keys"} <= self.uses or "outbound" in self.uses else set()
+        return tuple(sorted({*self.uses, *beside} - {"outbound"}))
 
     @property
     def requirement_set(self) -> str:

@@ -6,6 +6,7 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -45,8 +46,9 @@ from printpipe.domain.errors import (
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.scopes import ROLES
 from printpipe.domain.tenancy import NOBODY, Caller
+from printpipe.domain.tracing import Span
 from printpipe.endpoints.call import Call
-from printpipe.runtime import logs
+from printpipe.runtime import logs, tracing
 from printpipe.runtime.binding import Operation, operations, organizations
 from printpipe.runtime.catalog import Face, Row
 from printpipe.runtime.process import Process, process
@@ -94,6 +96,7 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
     patterns = [_pattern(path) for path in row.http.paths]
 
     logs.set_up()
+    tracing.set_up()
     _admit_sockets(sides)
 
     def serve(request: FlaskRequest) -> Response:
@@ -101,13 +104,25 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
         side = sides[-1] if _comes_with_a_token_alone(request) else sides[0]
         with logs.bound(requestId=request_id, function=row.name), billed() as bill:
             told: dict[str, str] = {}
-            answer = _answer(row, patterns, side, request, request_id, told)
+            with _span(row, request) as span:
+                answer = _answer(row, patterns, side, request, request_id, told)
+                span.note("http.response.status_code", answer.status)
+                if answer.status >= 500:
+                    span.fail(f"answered {answer.status}")
             if cost := bill.lines():
                 log("request_billed", **cost)
         headers = {"Content-Type": answer.MEDIA_TYPE, **_HEADERS, **told, **answer.headers, "X-Request-Id": request_id}
         return _response(request, answer, headers)
 
     return serve
+
+
+def _span(row: Row, request: FlaskRequest) -> AbstractContextManager[Span]:
+    """The span of a request, below the caller's. It names the route, not the path, which may hold a token."""
+    assert row.http is not None
+    method = request.method if request.method in row.http.methods else "_OTHER"
+    about = {"http.request.method": method, "http.route": row.http.path, "faas.name": row.name}
+    return tracing.invocation(f"{method} {row.http.path}", "server", request.headers.get("traceparent", ""), about)
 
 
 def _response(request: FlaskRequest, answer: Answer, headers: Mapping[str, str]) -> Response:
@@ -163,6 +178,7 @@ def _answer(
                 caller = _authorize(row, dialect, exchanged, running)
                 _count(row, running, caller.client(address), told)
                 given = operation.read(exchanged)
+            running.directory.admit(caller)
             if Upgrade in operation.replies:
                 _check_handshake(request)
             context = running.context(caller, request_id, address)

@@ -7,16 +7,18 @@ from importlib import import_module
 from typing import Any, TypeVar, cast
 
 from printpipe.adapters.metered import MeteredDocuments
+from printpipe.domain.messages import TOPICS
 from printpipe.domain.ports.bus import Bus
 from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.keys import Keys
+from printpipe.domain.ports.mail import Mail
+from printpipe.domain.ports.outbound import Outbound
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.ports.remote import RemoteFiles
 from printpipe.domain.ports.secrets import Secrets
 from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.runtime.settings import Settings
-from printpipe.services.commands.messages import PRINTER_COMMANDS
 
 _T = TypeVar("_T")
 
@@ -68,6 +70,16 @@ class Ports:
         """The keys of bearer tokens' issuer."""
         return self._once("web_keys", self._web_keys)
 
+    @property
+    def outbound(self) -> Outbound:
+        """Tenants' own receivers."""
+        return self._once("outbound", self._outbound)
+
+    @property
+    def mail(self) -> Mail:
+        """The mail server."""
+        return self._once("mail", self._mail)
+
     def _once(self, name: str, make: Callable[[], _T]) -> _T:
         with self._lock:
             if name not in self._made:
@@ -105,7 +117,8 @@ class Ports:
     def _bus(self) -> Bus:
         if self._settings.backend == "embedded":
             bus = self._adapter("bus", "EmbeddedBus")()
-            bus.create_topic(PRINTER_COMMANDS)
+            for topic in TOPICS:
+                bus.create_topic(topic)
             return cast(Bus, bus)
         project = self._need(self._settings.project, "FIRESTORE_PROJECT_ID")
         return cast(Bus, self._adapter("bus", "GoogleBus")(project))
@@ -133,6 +146,16 @@ class Ports:
         from printpipe.adapters.web_keys import HttpsWebKeys  # only rows that take bearer tokens carry it
 
         return HttpsWebKeys(self._need(self._settings.jwt_jwks_url, "JWT_JWKS_URL"))
+
+    def _outbound(self) -> Outbound:
+        from printpipe.adapters.outbound import HttpsOutbound  # only rows that send notifications carry it
+
+        return HttpsOutbound()
+
+    def _mail(self) -> Mail:
+        from printpipe.adapters.mail import SmtpMail  # only rows that send notifications carry it
+
+        return SmtpMail(self._need(self._settings.mail_server(), "SMTP_HOST"))
 
 
 def platform(settings: Settings) -> Platform:

@@ -23,8 +23,11 @@ from pydantic import (
 )
 
 from printpipe.domain import gcode
-from printpipe.domain.policy import BearerTokens, Collections, Policy
+from printpipe.domain.errors import InvalidInput
+from printpipe.domain.policy import NOTIFICATION_BACKOFF, BearerTokens, Collections, Policy, Retention
+from printpipe.domain.ports.mail import MailServer, Security, mail_address
 from printpipe.domain.scopes import Role
+from printpipe.domain.web_addresses import AllowList
 
 _MIN_SECRET_BYTES = 32
 _MOST_SECRETS = 2
@@ -65,8 +68,39 @@ def _check_time_zone(value: str) -> str:
     return value
 
 
+def _check_sender(value: str) -> str:
+    try:
+        return mail_address(value)
+    except InvalidInput as error:
+        raise ValueError(error.message) from None
+
+
+def _check_webhook_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
+    AllowList.of(value, field="address", refusal="", may_be_open=True)
+    return value
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(timedelta(seconds=float(part)) for part in value.split(","))
+    except OverflowError:
+        raise ValueError("must be numbers of seconds") from None
+
+
+def _check_backoff(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    if not 1 <= len(value) <= 10 or any(not timedelta() < each <= timedelta(days=1) for each in value):
+        raise ValueError("must be one to ten numbers of seconds, each above 0 and at most 86400")
+    return value
+
+
 Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Codes = Annotated[tuple[Annotated[str, AfterValidator(gcode.code)], ...], BeforeValidator(_split)]
+
+Backoff = Annotated[tuple[timedelta, ...], AfterValidator(_check_backoff), BeforeValidator(_seconds)]
+
+Days = Annotated[int, Field(ge=1, le=36_500)]
 
 LiveSecrets = Annotated[Listed, AfterValidator(_check_secrets)]
 """The values of one secret of ours, separated by commas: the first signs, all verify, so that it can be changed."""
@@ -123,6 +157,23 @@ class Settings(BaseModel):
         "America/Sao_Paulo", validation_alias="TAVERNA_TIME_ZONE"
     )
 
+    webhook_hosts: Annotated[Listed, AfterValidator(_check_webhook_hosts)] = Field(
+        (), validation_alias="WEBHOOK_ALLOWED_HOSTS"
+    )
+    smtp_host: str | None = Field(None, validation_alias="SMTP_HOST")
+    smtp_port: int = Field(587, ge=1, le=65_535, validation_alias="SMTP_PORT")
+    smtp_security: Security = Field("starttls", validation_alias="SMTP_SECURITY")
+    smtp_user: str | None = Field(None, validation_alias="SMTP_USER")
+    smtp_password: str | None = Field(None, validation_alias="SMTP_PASSWORD", repr=False)
+    smtp_from: Annotated[str, AfterValidator(_check_sender)] | None = Field(None, validation_alias="SMTP_FROM")
+    notification_backoff: Backoff = Field(NOTIFICATION_BACKOFF, validation_alias="NOTIFICATION_BACKOFF_SECONDS")
+
+    retention_history_days: Days = Field(30, validation_alias="RETENTION_HISTORY_DAYS")
+    retention_events_days: Days = Field(90, validation_alias="RETENTION_EVENTS_DAYS")
+    retention_files_days: Days = Field(90, validation_alias="RETENTION_FILES_DAYS")
+    retention_jobs_days: Days = Field(730, validation_alias="RETENTION_JOBS_DAYS")
+    retention_audit_days: Days = Field(365, validation_alias="RETENTION_AUDIT_DAYS")
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if (self.project or self.data_dir) and not self.fetch_token_secrets:
@@ -132,6 +183,7 @@ class Settings(BaseModel):
         if self.api_keys_secret is not None:
             self._secret_path(self.api_keys_secret)
         self._check_bearer_tokens()
+        self.mail_server()
         return self
 
     def _check_bearer_tokens(self) -> None:
@@ -143,6 +195,17 @@ class Settings(BaseModel):
             raise ValueError("JWT_SECRET and JWT_JWKS_URL exclude each other")
         if self.jwt_audience is None or self.jwt_issuer is None:  # an issuer's keys sign for everybody's projects
             raise ValueError("JWT_JWKS_URL needs JWT_AUDIENCE and JWT_ISSUER")
+
+    def mail_server(self) -> MailServer | None:
+        """The mail server, if there is one. Raises `ValueError` where what is set of it does not go together."""
+        if self.smtp_host is None:
+            return None
+        if self.smtp_from is None:
+            raise ValueError("SMTP_HOST needs SMTP_FROM")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("SMTP_USER and SMTP_PASSWORD go together")
+        login = (self.smtp_user, self.smtp_password) if self.smtp_user and self.smtp_password else None
+        return MailServer(self.smtp_host, self.smtp_port, self.smtp_security, self.smtp_from, login)
 
     def policy(self) -> Policy:
         """What the services go by."""
@@ -161,11 +224,21 @@ class Settings(BaseModel):
             document_store="firestore" if self.backend == "google" else "sqlite",
             anonymous_organization=self.anonymous_organization,
             taverna_time_zone=self.taverna_time_zone,
+            webhook_hosts=frozenset(self.webhook_hosts),
+            mail=self.smtp_host is not None,
+            notification_backoff=self.notification_backoff,
             bearer_tokens=self._bearer_tokens(),
             collections=Collections(
                 files=self.files_collection,
                 printer_status_updates=self.status_collection,
                 printer_commands=self.commands_collection,
+            ),
+            retention=Retention(
+                history=timedelta(days=self.retention_history_days),
+                events=timedelta(days=self.retention_events_days),
+                files=timedelta(days=self.retention_files_days),
+                jobs=timedelta(days=self.retention_jobs_days),
+                audit=timedelta(days=self.retention_audit_days),
             ),
         )
 
@@ -196,3 +269,9 @@ def parse(environment: Mapping[str, str]) -> Settings:
 def settings() -> Settings:
     """This process's settings."""
     return parse(os.environ)
+
+
+def traces_endpoint() -> str | None:
+    """Where spans go, by OpenTelemetry's own variables, which its exporter reads; None where nothing is traced."""
+    variables = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    return next((value for name in variables if (value := os.environ.get(name))), None)
