@@ -1,0 +1,1 @@
+"""Incidents: what printers' errors come to, what is done about them by itself, and the list of them."""
