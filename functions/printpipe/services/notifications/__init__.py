@@ -1,0 +1,1 @@
+"""Telling people: over which channels, of what, and getting it there."""

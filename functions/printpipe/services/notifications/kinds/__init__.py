@@ -1,0 +1,1 @@
+"""How a notice is put for each kind of channel."""
