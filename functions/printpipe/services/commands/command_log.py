@@ -8,10 +8,13 @@ from typing import Any, Literal
 from printpipe.domain.commands import Order, is_known_as, kinds_of, parse_order
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
 from printpipe.domain.ids import Once
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import JOBS, CommandStatus
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Document, PreconditionFailed, Update, Write
-from printpipe.domain.records import Command, Job, Printer, Site
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import Command
+from printpipe.domain.tenant_records import Site
 from printpipe.services.commands import commands, execution, polling
 from printpipe.services.commands.commands import Target
 from printpipe.services.commands.execution import Claimed, Result

@@ -11,7 +11,8 @@ from printpipe.domain.ids import Once, sequence
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import Create, Document, DocumentExists, Query, Write
-from printpipe.domain.records import Command, Printer
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import Command
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.commands import messages
 from printpipe.services.context import Context
@@ -120,6 +121,7 @@ def draft(
         created_at=now,
         expires_at=until,
         request_id=context.request_id,
+        traceparent=context.traceparent,
     )
 
 

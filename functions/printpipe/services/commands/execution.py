@@ -7,10 +7,13 @@ from typing import Any, Self
 
 from printpipe.domain.commands import LANES, STORAGE_TYPES
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import COMMANDS, CommandStatus, JobStatus
 from printpipe.domain.log import log, log_failure
+from printpipe.domain.measures import measured
 from printpipe.domain.ports.documents import Document, DocumentChanged, Update
-from printpipe.domain.records import Command, Job, Lease, Printer
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import Command, Lease
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.commands import commands, polling
 from printpipe.services.context import Context
@@ -20,6 +23,9 @@ from printpipe.services.files.storage_results import NOTHING, Findings
 from printpipe.services.jobs import jobs, steps
 from printpipe.services.printers import printers
 from printpipe.services.store import queries
+
+FORSAKEN = "The client that took it has fallen silent: look at the printer"
+"""Why nobody knows what became of a command, or of the job that it was to start."""
 
 _TRIES = 3
 
@@ -99,6 +105,8 @@ def claim(context: Context, recipient_id: str, command_id: str, holder: str, fen
             log(f"command_{end}", commandId=command_id, printJobId=command.job_id, why=refusal)
             raise Conflict(str(refusal), detail=end.value)
         log("command_claimed", commandId=command_id, holder=holder, fence=lease.fence, printJobId=command.job_id)
+        if fresh:
+            _measure(context, command, "claimed")
         taken = command.model_copy(
             update={"status": CommandStatus.PROCESSING, "lease": lease, "acknowledged_at": context.now()}
         )
@@ -169,6 +177,7 @@ def report(context: Context, recipient_id: str, command_id: str, result: Result)
         step.note()
         why = None if result.status == CommandStatus.COMPLETED else result.error_message or result.message
         log(f"command_{result.status}", commandId=command_id, printJobId=command.job_id, why=why)
+        _measure(context, command, result.status.value)
         if not recipient.has_agent:
             polling.cancel_overruled(context, ended)
         return ended
@@ -177,15 +186,27 @@ def report(context: Context, recipient_id: str, command_id: str, result: Result)
 
 def expire(context: Context, document: Document) -> bool:
     """Ends a pending command that nobody took in time; whether it did, for another may have been faster."""
-    command = Command.of(document).model_copy(update={"status": CommandStatus.EXPIRED})
+    return _end(context, document, {"status": CommandStatus.EXPIRED})
+
+
+def give_up(context: Context, document: Document) -> bool:
+    """Leaves to a person a command whose executor was not heard of since its lease ended; whether it did, likewise.
+
+    What became of it only the executor knows: a result that it reports later is taken, but it is not handed out again.
+    """
+    return _end(context, document, {"status": CommandStatus.UNKNOWN, "error_message": FORSAKEN})
+
+
+def _end(context: Context, document: Document, changes: Mapping[str, Any]) -> bool:
+    command = Command.of(document).model_copy(update={**changes, "completed_at": context.now()})
     step = _job_step(context, command)
-    changes = {"status": CommandStatus.EXPIRED.value, "completedAt": context.now()}
+    fields = command.fields({*changes, "completed_at"})
     try:
-        context.documents.commit(Update(document.path, changes, document.version), *step.writes)
+        context.documents.commit(Update(document.path, fields, document.version), *step.writes)
     except DocumentChanged:
         return False
     step.note()
-    log("command_expired", commandId=command.command_id, printJobId=command.job_id)
+    log(f"command_{command.status}", commandId=command.command_id, printJobId=command.job_id)
     return True
 
 
@@ -320,12 +341,17 @@ def _print(context: Context, start: Command, file: FileTicket) -> Print:
     return Print(file, link(context, file), Job.of(job) if job else None, Printer.of(printer) if printer else None)
 
 
+def _measure(context: Context, command: Command, stage: str) -> None:
+    since = (context.now() - command.created_at).total_seconds()
+    measured("command_latency", since, stage=stage, type=command.type, lane=command.lane)
+
+
 def _is_start(command: Command) -> bool:
     return command.type == "start_print" and command.job_id is not None
 
 
 def _refusal(recipient: Recipient, command: Command, result: Result) -> str | None:
-    if result.status not in COMMANDS[command.status]:
+    if result.status not in COMMANDS[command.status] and not _stopped_unclaimed(recipient, command, result):
         return f"The command is {command.status} already"
     held = command.lease
     if not (recipient.has_agent and held):
@@ -333,3 +359,9 @@ def _refusal(recipient: Recipient, command: Command, result: Result) -> str | No
     if (result.holder or held.holder) != held.holder or (result.holder is None and result.fence != held.fence):
         return "The command was handed out again since"
     return None
+
+
+def _stopped_unclaimed(recipient: Recipient, command: Command, result: Result) -> bool:
+    """Whether our agent tells of a stop that it carried out in time without a claim, as the cloud was out of reach."""
+    expired = command.status == CommandStatus.EXPIRED and command.type == "stop"
+    return expired and recipient.has_agent and result.status == CommandStatus.COMPLETED

@@ -1,51 +1,34 @@
-"""What goes over the bus. Every message says its `schemaVersion`; its attributes are for filters."""
+"""Commands on their way to their agents."""
 
-import json
-from datetime import datetime
-
+from printpipe.domain import tracing
 from printpipe.domain.log import log
+from printpipe.domain.messages import CommandMessage
 from printpipe.domain.ports.bus import Bus
 from printpipe.domain.records import Command
-
-PRINTER_COMMANDS = "printer-commands"
-_SCHEMA_VERSION = 1
 
 
 def publish_command(bus: Bus, command: Command) -> None:
     """Sends a command towards its recipient's agent. Never holds a secret or a fetch token."""
-    body = {
-        "schemaVersion": _SCHEMA_VERSION,
-        **{
-            name: command.data()[name]
-            for name in (
-                "commandId",
-                "organizationId",
-                "recipientId",
-                "printerSerial",
-                "printerId",
-                "printerIpAddress",
-                "lane",
-                "sequence",
-                "metadata",
-                "requestId",
-            )
-        },
-        "commandType": command.type,
-        "createdAt": _time(command.created_at),
-        "expiresAt": _time(command.expires_at),
-    }
-    attributes = {
-        "organization": command.organization_id,
-        "recipient": command.recipient_id,
-        "printer": command.printer_serial or "",
-        "type": command.type,
-        "lane": command.lane,
-        "commandId": command.command_id,
-        "requestId": command.request_id,
-    }
-    message_id = bus.publish(PRINTER_COMMANDS, json.dumps(body).encode(), attributes)
+    message = CommandMessage(
+        event_id=command.command_id,
+        kind=command.type,
+        organization_id=command.organization_id,
+        recipient_id=command.recipient_id,
+        printer_id=command.printer_id,
+        printer_serial=command.printer_serial,
+        printer_ip_address=command.printer_ip_address,
+        occurred_at=command.created_at,
+        request_id=command.request_id,
+        command_id=command.command_id,
+        command_type=command.type,
+        lane=command.lane,
+        sequence=command.sequence,
+        metadata=command.data()["metadata"],
+        created_at=command.created_at,
+        expires_at=command.expires_at,
+    )
+    parent = tracing.nearest(command.traceparent)
+    with tracing.span(f"publish {message.TOPIC}", "producer", parent, {"printpipe.kind": command.type}) as span:
+        message = message.model_copy(update={"traceparent": span.traceparent})
+        message_id = bus.publish(message.TOPIC, message.content(), message.attributes())
     log("command_published", commandId=command.command_id, messageId=message_id, printJobId=command.job_id)
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

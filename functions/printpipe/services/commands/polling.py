@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from printpipe.domain.commands import STORAGE_TYPES
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import CommandStatus, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.overruling import OVERRULING, overrules
 from printpipe.domain.ports.documents import Document, DocumentChanged, Update
-from printpipe.domain.records import Command, Job
+from printpipe.domain.records import Command
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.commands import commands
 from printpipe.services.context import Context

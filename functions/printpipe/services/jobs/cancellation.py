@@ -3,10 +3,11 @@
 from printpipe.domain.commands import parse_order
 from printpipe.domain.errors import Conflict, Unavailable
 from printpipe.domain.ids import Once
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import JOBS, CommandStatus, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Create, Document, PreconditionFailed, Update
-from printpipe.domain.records import Command, Job
+from printpipe.domain.records import Command
 from printpipe.services.commands import commands
 from printpipe.services.commands.commands import Target
 from printpipe.services.context import Context

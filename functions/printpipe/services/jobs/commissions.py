@@ -6,11 +6,13 @@ from typing import Any
 
 from printpipe.domain import filaments
 from printpipe.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.ids import Once
+from printpipe.domain.job_records import Job, Wish
 from printpipe.domain.lifecycles import JobStatus, Priority, file_status
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import PreconditionFailed, Update, Write
-from printpipe.domain.records import Job, Printer, StoredPrintFile, Wish
+from printpipe.domain.printer_records import Printer
 from printpipe.services.access import recipients
 from printpipe.services.context import Context
 from printpipe.services.files import uploads
@@ -170,4 +172,5 @@ def _fields(context: Context, wish: Commission) -> dict[str, Any]:
         "created_at": now,
         "updated_at": now,
         "request_id": context.request_id,
+        "traceparent": context.traceparent,
     }

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from printpipe.domain.errors import Conflict, InvalidInput, Unavailable
 from printpipe.domain.ids import NO_KEY, Once, public_number, report_id
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import JOBS, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.pictures import Picture
 from printpipe.domain.ports.documents import Create, Document, DocumentChanged, DocumentExists
-from printpipe.domain.records import Event, Job, StoredPicture
+from printpipe.domain.records import Event, StoredPicture
 from printpipe.domain.tenancy import Recipient
 from printpipe.services import events
 from printpipe.services.context import Context
@@ -174,6 +175,7 @@ def _external(context: Context, recipient: Recipient, told: Completion) -> Job:
         updated_at=now,
         external=True,
         request_id=context.request_id,
+        traceparent=context.traceparent,
     )
 
 

@@ -9,12 +9,14 @@ from printpipe.domain.colors import code_of
 from printpipe.domain.commands import Order, parse_order
 from printpipe.domain.errors import Conflict, InvalidInput, NotFound, RateLimited, Unavailable
 from printpipe.domain.filaments import EXTERNAL
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.fitting import Candidate, Fit, Needs, Waiting, fit, order
 from printpipe.domain.ids import NO_KEY
+from printpipe.domain.job_records import Job
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import Document, DocumentChanged
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.reasons import Reason, ReasonCode
-from printpipe.domain.records import Job, Printer, StoredPrintFile
 from printpipe.services.commands import commands
 from printpipe.services.commands.commands import Target
 from printpipe.services.context import Context
@@ -43,6 +45,8 @@ def serve(context: Context, organization_id: str) -> int:
 
     Two at once do no harm: a run has one claim, and a printer takes a job only as it was read.
     """
+    if context.directory.is_leaving(organization_id):
+        return 0
     fleet = _Fleet(context, organization_id)
     begun, after = 0, None
     while fleet.free:
@@ -186,7 +190,8 @@ def _begin(context: Context, document: Document, file: StoredPrintFile, where: _
         raise Conflict("The printer's site is no more")
     target = Target(printer.serial, printer.ip_address, printer.printer_id)
     draft = commands.draft(context, recipient, target, _order(job, file, where, fitting), NO_KEY)
-    draft = draft.model_copy(update={"awaits_plate": True})
+    traced = job.traceparent or draft.traceparent  # a start belongs to its job, whoever sees that a printer is free
+    draft = draft.model_copy(update={"awaits_plate": True, "traceparent": traced})
     commands.start(context, Startable(job, document.version), draft, NO_KEY, Place(where.document, exactly=True))
     log("job_dispatched", printJobId=job.job_id, printerId=printer.printer_id, printerSerial=printer.serial)
 

@@ -7,10 +7,11 @@ from typing import Any
 from printpipe.domain.errors import Conflict, Unavailable
 from printpipe.domain.fitting import activity_now
 from printpipe.domain.ids import NO_KEY
+from printpipe.domain.job_records import Job, Progress
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Document, DocumentChanged, Update, Write
-from printpipe.domain.records import Job, Printer, Progress
+from printpipe.domain.printer_records import Printer
 from printpipe.services.context import Context
 from printpipe.services.jobs import cancellation, jobs, steps
 from printpipe.services.printers import printers

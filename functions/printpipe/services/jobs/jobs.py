@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from printpipe.domain.errors import NotFound
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.ids import new_id, public_number
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus, Priority
 from printpipe.domain.ports.documents import Create, Document
-from printpipe.domain.records import Command, Job, StoredPrintFile
+from printpipe.domain.records import Command
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
 from printpipe.services.store import queries
@@ -63,6 +65,14 @@ def creation(context: Context, job: Job) -> list[Create]:
     """The writes that store a new job, under its id and its number, of which nobody else can have either."""
     alias = {"jobId": job.job_id, "organizationId": job.organization_id}
     return [Create(path(context, job.job_id), job.data()), Create(_alias_path(context, f"number_{job.number}"), alias)]
+
+
+def aliases(context: Context, job: Job) -> list[str]:
+    """Where the job's other names are stored."""
+    names = [f"number_{job.number}"]
+    if job.shop is not None:
+        names.append(f"{job.organization_id}_queue_{job.shop.print_queue_id}")
+    return [_alias_path(context, name) for name in names]
 
 
 def queue_alias(context: Context, job: Job, print_queue_id: int) -> Create:
@@ -138,6 +148,7 @@ def new(context: Context, file: StoredPrintFile) -> Job:
         created_at=now,
         updated_at=now,
         request_id=context.request_id,
+        traceparent=context.traceparent,
     )
 
 

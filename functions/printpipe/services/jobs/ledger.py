@@ -7,12 +7,15 @@ from typing import Any, Literal
 
 from printpipe.domain import periods, statistics
 from printpipe.domain.errors import InvalidInput, Unavailable
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.ids import Once
 from printpipe.domain.job_progress import elapsed_seconds
+from printpipe.domain.job_records import Cost, Costs, Customer, Job
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Document, DocumentChanged, Query, Update
-from printpipe.domain.records import Cost, Costs, Customer, Job, Organization, Printer, StoredPrintFile
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.tenant_records import Organization
 from printpipe.services.context import Context
 from printpipe.services.jobs import cancellation, jobs
 from printpipe.services.printers import printers

@@ -7,10 +7,11 @@ from typing import Any
 
 from printpipe.domain.errors import Conflict, Unavailable
 from printpipe.domain.ids import Once
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus, Priority
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Document, PreconditionFailed, Query, Update, Write
-from printpipe.domain.records import Job, Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.services.context import Context
 from printpipe.services.jobs import dispatch, jobs, queue, steps
 from printpipe.services.jobs.dispatch import Verdict

@@ -5,8 +5,9 @@ from typing import Any
 
 from printpipe.domain.commands import parse_order
 from printpipe.domain.errors import Conflict, InvalidInput, RateLimited
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.ids import Once
-from printpipe.domain.records import Command, StoredPrintFile
+from printpipe.domain.records import Command
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.commands import commands
 from printpipe.services.commands.commands import Target

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from printpipe.domain.errors import Conflict, NotFound, Unauthenticated, Unavailable
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus
 from printpipe.domain.ports.documents import DocumentChanged
-from printpipe.domain.records import Job
 from printpipe.domain.tenancy import NOBODY, Recipient
 from printpipe.services.context import Context
 from printpipe.services.files import files

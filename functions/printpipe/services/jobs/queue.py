@@ -6,21 +6,19 @@ from functools import partial
 
 from printpipe.domain.errors import Conflict, Unavailable
 from printpipe.domain.ids import Once
+from printpipe.domain.job_records import Job
 from printpipe.domain.log import log, log_failure
+from printpipe.domain.measures import measured
 from printpipe.domain.ports.documents import Document, PreconditionFailed, Update, Write
-from printpipe.domain.records import Job
-from printpipe.services.commands import execution
 from printpipe.services.context import Context
 from printpipe.services.jobs import dispatch, jobs, starts, steps
 from printpipe.services.printers import printers
-from printpipe.services.store import audit, bookmarks, queries, receipts
+from printpipe.services.store import audit, bookmarks, metrics_queries, queries, receipts
 
 PATIENCE = timedelta(hours=12)
 """How long a job waits, unless its owner says otherwise: a print that starts much later starts unasked."""
 
 LONGEST_PATIENCE = timedelta(days=7)
-_GRACE = timedelta(minutes=5)
-"""How much later a polling client may still tell that it took a start."""
 
 _TRIES = 5
 _MOST_AT_ONCE = 200
@@ -67,18 +65,15 @@ def send(context: Context, job_id: str, printer_id: str | None, patience: timede
 
 
 def sweep(context: Context) -> None:
-    """Looks after what nothing else reminds us of: jobs that wait too long, starts that nobody took, free printers.
+    """Looks after what nothing else reminds us of: jobs that wait too long, and printers that are free.
 
     What cannot be done keeps nothing else back. Bounded: what is left over is done the next time.
     """
     overdue = context.documents.query(queries.jobs_past_deadline(context.collections, context.now(), _MOST_AT_ONCE))
     for document in overdue:
         _undisturbed(partial(_give_back, context, document), printJobId=document.id)
-    for via_bus, before in ((True, context.now()), (False, context.now() - _GRACE)):
-        query = queries.untaken_starts(context.collections, before, via_bus=via_bus, limit=_MOST_AT_ONCE)
-        for document in context.documents.query(query):
-            _undisturbed(partial(execution.expire, context, document), commandId=document.id)
     _serve_all(context)
+    _undisturbed(partial(_measure, context))
 
 
 def _serve_all(context: Context) -> None:
@@ -94,6 +89,12 @@ def _serve_all(context: Context) -> None:
     else:
         after = None
     bookmarks.move(context, _BOOKMARK, bookmark, after)
+
+
+def _measure(context: Context) -> None:
+    """Notes how long the oldest job has waited that is waiting still."""
+    for document in context.documents.query(metrics_queries.longest_waiting(context.collections, None)):
+        measured("queue_age", (context.now() - document.data["waitsSince"]).total_seconds())
 
 
 def _undisturbed(work: Callable[[], object], **about: str) -> None:

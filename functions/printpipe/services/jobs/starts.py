@@ -6,11 +6,14 @@ from datetime import datetime
 
 from printpipe.domain.command_metadata import Start
 from printpipe.domain.errors import Conflict, NotFound, Unavailable
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.ids import Once
+from printpipe.domain.job_records import Claim, Job, Run
 from printpipe.domain.lifecycles import JOBS, JobStatus, file_status
 from printpipe.domain.log import log
+from printpipe.domain.measures import measured
 from printpipe.domain.ports.documents import Create, Document, DocumentChanged, DocumentExists, Update, Version, Write
-from printpipe.domain.records import Claim, Command, Job, Run, StoredPrintFile
+from printpipe.domain.records import Command
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
 from printpipe.services.jobs import jobs, steps
@@ -99,6 +102,8 @@ def order(context: Context, job: Startable, command: Command, place: Place | Non
         printerId=given.printer_id,
         run=given.run,
     )
+    if job.record.waits_since is not None:
+        measured("dispatch_wait", (now - job.record.waits_since).total_seconds(), priority=job.record.priority.value)
 
 
 def claim(context: Context, recipient_id: str, job_id: str, claimed_by: str, app_id: str, once: Once) -> Job:

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from printpipe.domain.errors import Conflict, Unavailable
+from printpipe.domain.job_records import Job, Run
 from printpipe.domain.lifecycles import JOBS, CommandStatus, JobStatus, file_status
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import REMOVE, Document, DocumentChanged, Update, Version, Write
-from printpipe.domain.records import Command, Job, Occupant, Run
+from printpipe.domain.printer_records import Occupant
+from printpipe.domain.records import Command
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
 from printpipe.services.jobs import jobs
@@ -221,11 +223,12 @@ def _step(
     job, now = Job.of(document), context.now()
     if to == JobStatus.FAILED and job.cancel_requested_at is not None:
         to = JobStatus.CANCELLED  # printers tell of a print that was stopped as of one that failed
-    changes: dict[str, Any] = {**jobs.NOT_WAITING, "status": to, "updated_at": now, "runs": _runs(job, to, now, reason)}
+    at = _moment(job, seen_at, now)
+    changes: dict[str, Any] = {**jobs.NOT_WAITING, "status": to, "updated_at": now, "runs": _runs(job, to, at, reason)}
     if to == JobStatus.CLAIMED:
         changes |= {"claimed_by": claimed_by, "claimed_at": now}
     if to == JobStatus.PRINTING and job.started_at is None:
-        changes["started_at"] = now
+        changes["started_at"] = at
     if seen_at is not None:
         changes["seen_at"] = seen_at
     if reason is not None:
@@ -233,7 +236,7 @@ def _step(
     if not JOBS[to]:
         # What a polling client was shown it may have begun; our agent begins nothing that it has not claimed.
         never_taken = by_start is not None and by_start.status == CommandStatus.EXPIRED and by_start.via_bus
-        changes |= _after_run(job, to, now, never_taken=never_taken)
+        changes |= _after_run(job, to, at, now, never_taken=never_taken)
     after = job.model_copy(update=changes)
     writes: list[Write] = [Update(document.path, after.fields(changes), document.version)]
     writes += [*shown(context, after), *_at_the_printer(context, job, to, seen_at or now)]
@@ -244,25 +247,34 @@ def _step(
     return Step(writes, event, noted, after.status)
 
 
-def _runs(job: Job, to: JobStatus, now: datetime, reason: str | None) -> tuple[Run, ...]:
+def _moment(job: Job, seen_at: datetime | None, now: datetime) -> datetime:
+    """When it was so: a report can come days later. By a clock that is plainly wrong, it is so since now."""
+    if seen_at is None:
+        return now
+    last = job.runs[-1] if job.runs else None
+    begun = (last.started_at or last.ordered_at) if last else (job.started_at or job.created_at)
+    return seen_at if begun <= seen_at <= now else now
+
+
+def _runs(job: Job, to: JobStatus, at: datetime, reason: str | None) -> tuple[Run, ...]:
     """The job's runs, the last of which is now where a report takes it."""
     if not job.runs or job.runs[-1].ended_at is not None:
         return job.runs
     last, changes = job.runs[-1], dict[str, Any](status=to)
     if to in AT_WORK and last.started_at is None:
-        changes["started_at"] = now
+        changes["started_at"] = at
     if not JOBS[to]:
-        changes |= {"ended_at": now, "reason": reason}
+        changes |= {"ended_at": at, "reason": reason}
     return (*job.runs[:-1], last.model_copy(update=changes))
 
 
-def _after_run(job: Job, to: JobStatus, now: datetime, *, never_taken: bool) -> dict[str, Any]:
+def _after_run(job: Job, to: JobStatus, at: datetime, now: datetime, *, never_taken: bool) -> dict[str, Any]:
     """What the end of a run means for the job: its end, unless there are plates left, or the start was never taken.
 
     A job of several plates goes on after a good one alone; what is to be cancelled ends in any case.
     """
     done = job.plates_completed + (to == JobStatus.COMPLETED)
-    end = {"status": to, "plates_completed": done, "ended_at": now}
+    end = {"status": to, "plates_completed": done, "ended_at": at}
     if to == JobStatus.COMPLETED and done < job.plates_requested:
         if job.cancel_requested_at is None:
             return {**jobs.queued(job, now), "plates_completed": done}

@@ -6,10 +6,11 @@ from typing import Any
 
 from printpipe.domain.errors import Conflict, Forbidden, NotFound, PrinterBusy, Unavailable
 from printpipe.domain.ids import Once, new_id, public_number
+from printpipe.domain.job_records import Job, Progress, Shop
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import DocumentExists, Write
-from printpipe.domain.records import Job, Printer, Progress, Shop
+from printpipe.domain.printer_records import Printer
 from printpipe.services.context import Context
 from printpipe.services.jobs import job_reports, jobs, steps
 from printpipe.services.jobs.job_reports import Told
@@ -156,6 +157,7 @@ def _new(context: Context, printer: Printer, begun: Beginning) -> Job:
         external=True,
         shop=begun.shop,
         request_id=context.request_id,
+        traceparent=context.traceparent,
     )
 
 

@@ -9,8 +9,8 @@ from printpipe.domain.errors import DomainError
 from printpipe.domain.fitting import SILENCE, activity_now
 from printpipe.domain.log import log_failure
 from printpipe.domain.ports.documents import Update
+from printpipe.domain.printer_records import Contact, Printer
 from printpipe.domain.printer_status import Activity, Gist
-from printpipe.domain.records import Contact, Printer
 from printpipe.services.context import Context
 from printpipe.services.files import storage
 from printpipe.services.printers import printers

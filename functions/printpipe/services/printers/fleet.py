@@ -11,8 +11,8 @@ from printpipe.domain.ids import Once
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Create, Delete, Document, PreconditionFailed, Update, Write
 from printpipe.domain.printer_models import model_of, same_machine
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.printer_status import Activity
-from printpipe.domain.records import Printer
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.access import access_codes, recipients
 from printpipe.services.context import Context

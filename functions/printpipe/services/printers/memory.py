@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 
 from printpipe.domain.ids import state_id
 from printpipe.domain.ports.documents import Version
+from printpipe.domain.printer_records import Sight
 from printpipe.domain.printer_status import Gist
-from printpipe.domain.records import Sight
 
 _T = TypeVar("_T")
 
@@ -52,7 +52,8 @@ class Recent(Generic[_T]):
 class LiveState:
     """The stored state of a printer in short. `faults` are those that its history has noted lately.
 
-    `sight` is what it shows of the printer's work, and `former` the last that showed any, where it shows none.
+    `sight` is what it shows of the printer's work, and `former` the last that showed any, where it shows none;
+    `shown_at` is when a report showed it last.
     """
 
     number: int
@@ -62,6 +63,7 @@ class LiveState:
     faults: frozenset[str]
     sight: Sight
     former: Sight | None
+    shown_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from printpipe.domain.job_records import Job
 from printpipe.domain.ports.documents import Document
 from printpipe.domain.printer_models import maker_of
-from printpipe.domain.records import Job, Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.services.access import access_codes
 from printpipe.services.context import Context
 from printpipe.services.jobs import jobs

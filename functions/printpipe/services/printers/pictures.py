@@ -14,7 +14,8 @@ from printpipe.domain.ids import Once, new_id
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.pictures import Picture
 from printpipe.domain.ports.documents import Document, DocumentExists, PreconditionFailed, Update, Write
-from printpipe.domain.records import Printer, StoredPicture
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import StoredPicture
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
 from printpipe.services.printers import printers

@@ -8,7 +8,7 @@ from typing import Self
 from printpipe.domain.errors import Conflict, NotFound
 from printpipe.domain.ids import new_id
 from printpipe.domain.ports.documents import Create, Document, Update, Write
-from printpipe.domain.records import Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
 from printpipe.services.store import queries

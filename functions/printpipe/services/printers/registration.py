@@ -7,7 +7,7 @@ from printpipe.domain import plates
 from printpipe.domain.errors import Conflict, Forbidden, InvalidInput, Unavailable
 from printpipe.domain.ids import Once
 from printpipe.domain.ports.documents import Document, PreconditionFailed, Update, Write
-from printpipe.domain.records import Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.access import access_codes
 from printpipe.services.context import Context

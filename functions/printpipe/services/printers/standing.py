@@ -8,8 +8,8 @@ from datetime import datetime
 from printpipe.domain import plates
 from printpipe.domain.errors import Conflict, Unavailable
 from printpipe.domain.ports.documents import Document
+from printpipe.domain.printer_records import Printer, PrinterState
 from printpipe.domain.printer_status import Gist
-from printpipe.domain.records import Printer, PrinterState
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
 from printpipe.services.printers import printers
@@ -111,4 +111,5 @@ def brief(state: PrinterState, gist: Gist) -> LiveState:
         frozenset(state.faults),
         plates.sight(state.status, state.reported_at),
         state.former,
+        state.shown_at,
     )

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from printpipe.domain.records import Printer, StatusUpdate
+from printpipe.domain.printer_records import Printer, StatusUpdate
 from printpipe.services.context import Context
 from printpipe.services.printers import printers
 from printpipe.services.store import paging, queries

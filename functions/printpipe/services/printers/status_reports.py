@@ -13,8 +13,8 @@ from printpipe.domain.errors import Conflict, DomainError, Unavailable
 from printpipe.domain.ids import new_id
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import PreconditionFailed, Put, Update, Version, Write
+from printpipe.domain.printer_records import PrinterState, Sight, StatusUpdate
 from printpipe.domain.printer_status import Gist, without_secrets
-from printpipe.domain.records import PrinterState, Sight, StatusUpdate
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
 from printpipe.services.printers import printers
@@ -22,8 +22,6 @@ from printpipe.services.printers.memory import KnownPrinter, LiveState, Stray
 from printpipe.services.printers.standing import Newcomer, Standing, Standings, brief
 
 SAMPLE_EVERY = timedelta(minutes=5)
-KEPT_FOR = timedelta(days=90)
-"""How long a sample stays in the history, where it is not pruned before."""
 
 TRUST = timedelta(seconds=60)
 """How long the same picture may go unwritten where nobody says that no other report came between."""
@@ -284,13 +282,15 @@ class _Desk:
         fresh = state is None or due or picture.gist.turns(state.gist)
         noted = frozenset[str]() if state is None or fresh else state.faults
         sampled = fresh or picture.keep or not picture.gist.faults <= noted
+        blind = plates.is_blind(picture.sight)
         after = PrinterState(
             version=(state.number if state else 0) + 1,
             reported_at=picture.at,
             received_at=self._now,
+            shown_at=(state.shown_at if state else None) if blind else self._now,
             sampled_at=self._now if sampled or state is None else state.sampled_at,
             faults=tuple(sorted(noted | picture.gist.faults)[:_MOST_FAULTS]),
-            former=before if plates.is_blind(picture.sight) else None,
+            former=before if blind else None,
             status=picture.status,
         )
         return after, sampled
@@ -337,7 +337,7 @@ class _Desk:
             status=picture.status,
             timestamp=picture.at,
             created_at=self._now,
-            expires_at=self._now + KEPT_FOR,
+            expires_at=self._now + self._context.policy.retention.history,
         )
 
     def _put(self, update: StatusUpdate) -> Put:

@@ -4,6 +4,7 @@ What was counted of a job stands in its entry. One batch changes the entry and a
 the documents of the statistics; it asks that the entry and the job be as they were read, so that of two counts at once
 one begins again, and a stale one writes nothing. A job counts on the day of its end in its organization's time zone as
 that is when it is first counted: where the organization moves it keeps that day, unless its end itself is corrected.
+An organization that moves gets new documents for its days, as the same date is another day there.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,31 +12,38 @@ from typing import Any
 
 from printpipe.domain import statistics
 from printpipe.domain.errors import Unavailable
+from printpipe.domain.file_records import StoredPrintFile
+from printpipe.domain.job_records import Job
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Create, Document, Increment, PreconditionFailed, Update, Write
-from printpipe.domain.records import Job, Organization, Prices, StoredPrintFile
 from printpipe.domain.statistics import Booking, Contribution, Counts, Entry, MaterialUse, Statistic
+from printpipe.domain.tenant_records import Organization, Prices
 from printpipe.services.context import Context
+from printpipe.services.store.effects import Effect
 
 _TRIES = 5
 
 
-def count(context: Context, job_id: str) -> None:
+def count(context: Context, job_id: str, effect: Effect | None = None) -> None:
     """Makes the statistics say of a job what it says itself now; changes nothing where they do.
+
+    With `effect`, what is changed is noted in the same write.
 
     A job that has ended is given what it used up and what that costs, as far as it is not set: later prices are for
     later jobs. Raises `Unavailable` where others change the same at the same time, again and again.
     """
     for _ in range(_TRIES):
         try:
-            _count(context, job_id)
+            _count(context, job_id, effect)
         except PreconditionFailed:
+            if effect is not None and effect.done(context):
+                return
             continue
         return
     raise Unavailable("The job is being changed by others", retry_after=1)
 
 
-def _count(context: Context, job_id: str) -> None:
+def _count(context: Context, job_id: str, effect: Effect | None) -> None:
     job_path = f"{context.collections.print_jobs}/{job_id}"
     entry_path = f"{context.collections.statistics_entries}/{job_id}"
     found = context.documents.get_many([job_path, entry_path])
@@ -61,6 +69,8 @@ def _count(context: Context, job_id: str) -> None:
     if document is not None and settled is not None:
         changed = settled.fields({"consumption", "costs"}) if settled != job else {"jobId": job_id}
         writes.append(Update(document.path, changed, document.version))
+    if effect is not None:
+        writes.append(effect.note(context))
     context.documents.commit(*writes)
     log("job_counted", printJobId=job_id, day=wanted.day if wanted else None, corrected=counted is not None)
 
@@ -76,9 +86,10 @@ def _wanted(context: Context, job: Job, entry: Entry | None) -> tuple[Job, Contr
     settled = statistics.settled(job, file, organization.prices if organization else Prices())
     assert job.ended_at is not None
     if entry and entry.counted and entry.ended_at == job.ended_at:
-        return settled, statistics.contribution(settled, entry.counted.day)
+        return settled, statistics.contribution(settled, entry.counted.day, entry.counted.zone_number)
     zone = statistics.zone_of(organization.time_zone if organization else "UTC")
-    return settled, statistics.contribution(settled, statistics.day_of(job.ended_at, zone))
+    number = statistics.zone_number(organization) if organization else 0
+    return settled, statistics.contribution(settled, statistics.day_of(job.ended_at, zone), number)
 
 
 def _booked(
@@ -110,12 +121,12 @@ def _booked(
 
 def _places(organization_id: str, wanted: Contribution) -> Iterator[tuple[str, Statistic]]:
     """The documents that hold a contribution, by their ids, with nothing in them."""
-    day, printer = wanted.day, wanted.printer_id
+    day, number, printer = wanted.day, wanted.zone_number, wanted.printer_id
     of_day = Statistic(organization_id=organization_id, day=day)
-    yield statistics.organization_day(organization_id, day), of_day
+    yield statistics.organization_day(organization_id, day, number), of_day
     if printer is not None:
         of_printer = of_day.model_copy(update={"printer_id": printer})
-        yield statistics.printer_day(organization_id, printer, day), of_printer
+        yield statistics.printer_day(organization_id, printer, day, number), of_printer
         yield statistics.printer_total(organization_id, printer), of_printer.model_copy(update={"day": None})
 
 

@@ -8,8 +8,9 @@ from printpipe.domain import periods, statistics
 from printpipe.domain.errors import Forbidden, InvalidInput
 from printpipe.domain.fitting import SILENCE
 from printpipe.domain.periods import Named, Period
-from printpipe.domain.records import Organization, Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.statistics import Counts, MaterialUse, Statistic
+from printpipe.domain.tenant_records import Organization
 from printpipe.services.context import Context
 from printpipe.services.printers import printers
 from printpipe.services.store import abreast
@@ -70,23 +71,28 @@ class Stock:
 def of_organization(context: Context, span: Span) -> tuple[Outcome, Stock]:
     """What the caller's whole organization comes to: a read for each day, and what is counted.
 
+    Of a day before the organization moved to another time zone there may be two documents, or more.
+
     Raises `InvalidInput` for a span that is none, `Forbidden` for a key that is narrowed to single sites.
     """
     tenant = context.tenant
     if context.caller.recipient_ids is not None:
         raise Forbidden("This key is for single recipients, not for the organization")
-    period = _period(context, tenant, span)
-    days = [statistics.organization_day(tenant, day) for day in period.days(context.now())]
-    return _outcome(context, period, days), _stock(context, tenant)
+    organization = _organization(context, tenant)
+    period = _period(context, organization, span)
+    days = statistics.numbered_days(organization, period.days(context.now()))
+    names = [statistics.organization_day(tenant, *each) for each in days]
+    return _outcome(context, period, names), _stock(context, tenant)
 
 
 def of_printer(context: Context, name: str, span: Span) -> tuple[Printer, Outcome]:
     """What the caller's printer of that name comes to. Raises `NotFound`, `Forbidden`, `InvalidInput`."""
     printer = Printer.of(printers.named(context, name))
-    period = _period(context, printer.organization_id, span)
+    organization = _organization(context, printer.organization_id)
+    period = _period(context, organization, span)
     identity = (printer.organization_id, printer.printer_id)
-    days = [statistics.printer_day(*identity, day) for day in period.days(context.now())]
-    return printer, _outcome(context, period, days)
+    days = statistics.numbered_days(organization, period.days(context.now()))
+    return printer, _outcome(context, period, [statistics.printer_day(*identity, *each) for each in days])
 
 
 def printer_totals(context: Context, printer: Printer) -> Totals:
@@ -99,9 +105,13 @@ def printer_totals(context: Context, printer: Printer) -> Totals:
     return Totals(counts.jobs, counts.completed, counts.failed, counts.seconds, counts.milligrams)
 
 
-def _period(context: Context, organization_id: str, span: Span) -> Period:
+def _organization(context: Context, organization_id: str) -> Organization | None:
     document = context.documents.get(f"{context.collections.organizations}/{organization_id}")
-    zone = statistics.zone_of(Organization.of(document).time_zone if document else "UTC")
+    return Organization.of(document) if document else None
+
+
+def _period(context: Context, organization: Organization | None, span: Span) -> Period:
+    zone = statistics.zone_of(organization.time_zone if organization else "UTC")
     if span.first is None and span.last is None:
         return periods.current(span.period or _DEFAULT, context.now(), zone)
     if span.period is not None:
