@@ -1,0 +1,1 @@
+"""What is removed, and when: by age, or because an organization leaves."""
