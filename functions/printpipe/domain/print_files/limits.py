@@ -12,6 +12,7 @@ class Limits:
 
     `ratio` is unpacked to packed bytes, of each entry and of the whole archive; entries and archives that unpack
     to no more than `ratio_floor` are not judged by it. `directory_bytes` bounds the list of entries itself.
+    `thumbnail_side` is in pixels.
     """
 
     entries: int = 2_000
@@ -24,6 +25,7 @@ class Limits:
     xml_bytes: int = 2 << 20
     xml_elements: int = 100_000
     thumbnail_bytes: int = 1 << 20
+    thumbnail_side: int = 2_048
     layout_bytes: int = 1 << 20
     project_bytes: int = 512 << 10
 

@@ -83,6 +83,16 @@ def inspect_3mf(source: BinaryIO, file_name: str, limits: Limits) -> PrintFile:
     )
 
 
+def picture_names(archive: Archive, limits: Limits) -> dict[int, str]:
+    """The entry that holds the picture of each plate, if it is there at all, in the order of the plates."""
+    named: dict[int, PlateSettings] = {}
+    if _MODEL_SETTINGS in archive.entries and archive.entries[_MODEL_SETTINGS].unpacked <= limits.xml_bytes:
+        named = _by_number(
+            read_settings(_MODEL_SETTINGS, archive.read(_MODEL_SETTINGS, limits.xml_bytes), limits), "plater_id"
+        )
+    return {index: _thumbnail_name(index, named.get(index), archive) for index in sorted(_find_gcode(archive, limits))}
+
+
 def _find_gcode(archive: Archive, limits: Limits) -> dict[int, str]:
     if _CONTENT_TYPES not in archive.entries:
         raise refused(f"The file is not a 3MF: {_CONTENT_TYPES} is missing.")

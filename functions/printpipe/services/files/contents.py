@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from printpipe.domain.errors import DownloadFailed, NotFound
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.ports.documents import Update
 from printpipe.domain.ports.files import FileMissing
-from printpipe.domain.records import StoredPrintFile
+from printpipe.domain.print_files import kind_of, read_preview
 from printpipe.domain.transfers import TransferStatus
 from printpipe.services.context import Context
 from printpipe.services.files import files, storage, transfers
@@ -29,16 +30,36 @@ def link(context: Context, file_id: str) -> str:
 
 
 def preview(context: Context, file_id: str) -> bytes:
-    """The picture of a stored file's first plate that has one: a PNG. Raises `NotFound` where there is none."""
+    """The picture of a stored file's first plate that has one: a PNG. Raises `NotFound` where there is none.
+
+    Of a file that was not read yet it is looked for in the file itself.
+    """
     stored = _stored(context, file_id)
     path = next((plate.thumbnail_path for plate in stored.plates if plate.thumbnail_path), None)
     if path is None:
         raise NotFound("The file has no picture", field="file_id")
+    picture = _content(context, path)
+    if picture is None and stored.read_at is None:
+        picture = _picture_within(context, stored)
+    if picture is None:
+        raise NotFound("The file's picture is not to be had", field="file_id")
+    return picture
+
+
+def _content(context: Context, path: str) -> bytes | None:
     try:
         with context.platform.files.open(path) as stream:
             return stream.read()
     except FileMissing:
-        raise NotFound("The file's picture is there no longer", field="file_id") from None
+        return None
+
+
+def _picture_within(context: Context, stored: StoredPrintFile) -> bytes | None:
+    try:
+        with context.platform.files.open(stored.gcs_path) as stream:
+            return read_preview(stream, kind_of(stored.file_name))
+    except FileMissing:
+        return None
 
 
 def _stored(context: Context, file_id: str) -> StoredPrintFile:

@@ -8,6 +8,7 @@ from typing import Any
 from printpipe.domain import fetch_tokens
 from printpipe.domain.errors import Conflict, Gone, NotFound, Unavailable
 from printpipe.domain.fetch_tokens import FetchToken
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import (
@@ -18,7 +19,6 @@ from printpipe.domain.ports.documents import (
     Write,
 )
 from printpipe.domain.ports.files import FileMissing
-from printpipe.domain.records import StoredPrintFile
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.access.sealing import unseal
 from printpipe.services.context import Context
@@ -128,7 +128,7 @@ def newest(context: Context, recipient: Recipient, product_id: str) -> StoredPri
 def links(context: Context, file: StoredPrintFile) -> list[tuple[str, str]]:
     """Short-lived links to the file and its first thumbnail, as pairs of URL and type; none for who may not read it.
 
-    Nor are there any where signing fails: what was ordered has been.
+    Nor are there any where signing fails: what was ordered has been. A new file's thumbnail is there once it was read.
     """
     if not context.caller.may("files.read"):
         return []
@@ -178,6 +178,8 @@ def _current(context: Context, claim: FetchToken) -> Document:
         raise Gone("The file has been removed")
     if document.data["generation"] != claim.generation:
         raise Gone("The fetch token has been used")
+    if context.directory.is_leaving(document.data["organizationId"]):
+        raise Gone("The file's organization is no more")
     return document
 
 

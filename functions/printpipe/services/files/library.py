@@ -8,9 +8,11 @@ from itertools import product
 from typing import Literal
 
 from printpipe.domain.errors import DomainError, Forbidden, NotFound
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.ids import printer_file_id
+from printpipe.domain.job_records import Job
 from printpipe.domain.log import log_failure
-from printpipe.domain.records import Job, Printer, StoredPrintFile
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.transfers import STORED, PrinterFile, PrinterStorage, Transfer, TransferStatus
 from printpipe.services.context import Context
 from printpipe.services.files import storage, transfers

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from printpipe.domain.errors import Conflict, DomainError, NotFound, Unavailable
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.lifecycles import JOBS, JobStatus
 from printpipe.domain.log import log
-from printpipe.domain.ports.documents import DocumentChanged, Update, Write
-from printpipe.domain.records import StoredPrintFile
+from printpipe.domain.ports.documents import Document, DocumentChanged, Update, Write
 from printpipe.services.context import Context
 from printpipe.services.files import files, library, storage, uploads
 from printpipe.services.files.storage import Located
@@ -44,27 +44,37 @@ def _remove_copy(context: Context, located: Located) -> None:
         if document is None or document.data.get("deletedAt") is not None:
             raise NotFound("There is no local copy of this file", field="file_id")
         stored = StoredPrintFile.of(document)
-        now = context.now()
-        writes: list[Write] = [Update(document.path, {"deletedAt": now, "status": "deleted"}, document.version)]
-        writes += _unwanted_jobs(context, stored)
-        writes.append(
-            audit.entry(
-                context,
-                "file.deleted",
-                stored.organization_id,
-                subject=stored.file_id,
-                recipient_id=stored.recipient_id,
-                detail=stored.file_name,
-            )
-        )
         try:
-            context.documents.commit(*writes)
+            context.documents.commit(*removing(context, document))
         except DocumentChanged:
             continue
-        uploads.discard(context, [stored.gcs_path, *uploads.pictures(stored)])
+        uploads.discard(context, objects_of(stored))
         log("file_deleted", fileId=stored.file_id, size=stored.size)
         return
     raise Unavailable("The file is being changed by others", retry_after=1)
+
+
+def removing(context: Context, document: Document) -> list[Write]:
+    """The writes that remove our copy of a file; its objects are to be removed after them.
+
+    Raises `Conflict` where somebody is still to print it.
+    """
+    stored = StoredPrintFile.of(document)
+    removed = {"deletedAt": context.now(), "status": "deleted"}
+    noted = audit.entry(
+        context,
+        "file.deleted",
+        stored.organization_id,
+        subject=stored.file_id,
+        recipient_id=stored.recipient_id,
+        detail=stored.file_name,
+    )
+    return [Update(document.path, removed, document.version), *_unwanted_jobs(context, stored), noted]
+
+
+def objects_of(stored: StoredPrintFile) -> list[str]:
+    """What the bucket holds of a file: itself, and its plates' pictures."""
+    return [stored.gcs_path, *uploads.pictures(stored)]
 
 
 def clean(context: Context, file_ids: Sequence[str]) -> Cleaned:

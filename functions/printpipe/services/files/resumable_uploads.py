@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from printpipe.domain.errors import Conflict, Forbidden, Gone, InvalidInput, NotFound, TooLarge, Unavailable
+from printpipe.domain.file_records import Intake, StoredPrintFile, Upload
 from printpipe.domain.ids import Once
 from printpipe.domain.lifecycles import UploadStatus
 from printpipe.domain.log import log
@@ -15,10 +16,10 @@ from printpipe.domain.ports.documents import (
     DocumentExists,
     PreconditionFailed,
     Update,
+    Write,
 )
 from printpipe.domain.ports.files import FileMissing
 from printpipe.domain.print_files import PrintFile, check_file_name, check_media_type, inspect
-from printpipe.domain.records import Intake, StoredPrintFile, Upload
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.access import sealing
 from printpipe.services.context import Context
@@ -26,6 +27,9 @@ from printpipe.services.files import files, uploads
 from printpipe.services.files.files import FileTicket
 from printpipe.services.files.uploads import Measured, Purpose
 from printpipe.services.store import audit, repetition
+
+TOO_LONG = "it took too long"
+"""Why an upload has failed that was not completed in time."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def complete(context: Context, file_id: str, recipient_id: str | None, sha256: s
     if expected is None:
         raise InvalidInput("Send the file's sha256: the upload was begun without it", field="sha256")
     if upload.expires_at <= context.now():
-        _fail(context, document, upload, "it took too long")
+        _fail(context, document, upload, TOO_LONG)
         raise Gone("The upload took too long; begin another")
     measured, content = _verified(context, document, upload, expected)
     file = uploads.finished(context, upload, measured, content)
@@ -105,23 +109,21 @@ def complete(context: Context, file_id: str, recipient_id: str | None, sha256: s
     # can follow it under this name. The name has one URL that writes to it, which writes only where nothing is; and
     # whoever removes the object has made the upload a failed one before, which this batch's precondition rules out.
     try:
-        uploads.put_pictures(context, file, content)
         ended = {"status": UploadStatus.COMPLETED.value, "uploadUrl": None}
         end = Update(document.path, ended, document.version)
         context.documents.commit(*uploads.creations(context, file), end)
-    except Unavailable:  # it may have been written all the same; whoever asks again is told
-        raise
     except PreconditionFailed:
-        uploads.discard(context, uploads.pictures(file))
         again = _own(context, file_id, recipient_id)
         if again.version == document.version and context.documents.get(files.path(context, file_id)) is None:
             raise Unavailable("Another job was faster with this number", retry_after=1) from None
         return _settled(context, Upload.of(again), sha256)
-    except Exception:
-        uploads.discard(context, uploads.pictures(file))
-        raise
     uploads.note_stored(file)
     return uploads.first_ticket(context, file)
+
+
+def lapse(context: Context, document: Document) -> list[Write]:
+    """The writes that end an upload that took too long; its object is to be removed after them."""
+    return _failing(context, document, Upload.of(document), TOO_LONG)
 
 
 def _begun(context: Context, recipient: Recipient, once: Once) -> Opening | FileTicket | None:
@@ -186,15 +188,17 @@ def _verified(context: Context, document: Document, upload: Upload, sha256: str)
 
 def _fail(context: Context, document: Document, upload: Upload, why: str) -> None:
     """Ends the upload, then removes its object; in this order, lest a file be made of what is gone."""
-    failed = {"status": UploadStatus.FAILED.value, "failure": why, "uploadUrl": None}
     try:
-        context.documents.commit(
-            Update(document.path, failed, document.version), _audit(context, "upload.failed", upload, why)
-        )
+        context.documents.commit(*_failing(context, document, upload, why))
     except DocumentChanged:  # another call has ended it, one way or the other
         return
     uploads.discard(context, [upload.gcs_path])
     log("upload_failed", fileId=upload.file_id, why=why)
+
+
+def _failing(context: Context, document: Document, upload: Upload, why: str) -> list[Write]:
+    failed = {"status": UploadStatus.FAILED.value, "failure": why, "uploadUrl": None}
+    return [Update(document.path, failed, document.version), _audit(context, "upload.failed", upload, why)]
 
 
 def _audit(context: Context, action: str, upload: Upload, detail: str) -> Create:

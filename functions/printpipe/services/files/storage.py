@@ -9,12 +9,15 @@ from datetime import timedelta
 from printpipe.domain.command_metadata import Empty
 from printpipe.domain.commands import storage_order
 from printpipe.domain.errors import Forbidden, NotFound, PrinterOffline
+from printpipe.domain.file_records import StoredPrintFile
 from printpipe.domain.fitting import activity_now
 from printpipe.domain.ids import NO_KEY, Once, printer_file_id
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.ports.documents import Document, DocumentExists, Update
-from printpipe.domain.records import Command, Contact, Printer, Site, StoredPrintFile
+from printpipe.domain.printer_records import Contact, Printer
+from printpipe.domain.records import Command
 from printpipe.domain.tenancy import Recipient
+from printpipe.domain.tenant_records import Site
 from printpipe.domain.transfers import PrinterFile, PrinterStorage, TransferStatus
 from printpipe.services.commands import commands
 from printpipe.services.context import Context

@@ -12,8 +12,9 @@ from printpipe.domain.errors import InvalidInput
 from printpipe.domain.ids import printer_file_id
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.ports.documents import Put, Update
+from printpipe.domain.printer_records import Contact, Printer
 from printpipe.domain.printer_status import without_secrets
-from printpipe.domain.records import Command, Contact, Printer
+from printpipe.domain.records import Command
 from printpipe.domain.transfers import PrinterFile, PrinterStorage, Transfer, TransferStatus
 from printpipe.domain.values import FileName, Name
 from printpipe.services.context import Context

@@ -16,7 +16,8 @@ from printpipe.domain.ids import NO_KEY, Once
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.ports.documents import Create, Document, DocumentExists, PreconditionFailed, Update
-from printpipe.domain.records import Command, Printer
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import Command
 from printpipe.domain.sizes import UPLOAD_BYTES
 from printpipe.domain.tenancy import Recipient
 from printpipe.domain.transfers import Transfer, TransferStatus

@@ -8,13 +8,13 @@ from typing import Any, BinaryIO
 
 from printpipe.domain import fetch_tokens
 from printpipe.domain.errors import Conflict, InvalidInput, TooLarge, Unavailable
+from printpipe.domain.file_records import Intake, Origin, StoredPrintFile
 from printpipe.domain.ids import new_id
 from printpipe.domain.lifecycles import JOBS, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Create, Document, PreconditionFailed, Update
 from printpipe.domain.ports.files import FileMissing
 from printpipe.domain.print_files import PrintFile, inspect
-from printpipe.domain.records import Intake, Origin, StoredPrintFile
 from printpipe.domain.sizes import UPLOAD_BYTES
 from printpipe.domain.transfers import STORED, Transfer, TransferStatus
 from printpipe.services.context import Context
@@ -99,16 +99,7 @@ def finish(context: Context, document: Document, told: Sums | None) -> Transfer:
     if told is None:
         raise InvalidInput("Tell the file's size and sha256", field="sha256")
     measured, content = _verified(context, transfer, told)
-    file = _made(context, transfer, measured, content)
-    try:
-        if content is not None:
-            uploads.put_pictures(context, file, content)
-        return _completed(context, document, file)
-    except Unavailable:  # it may have been written all the same; the agent asks again, and is told
-        raise
-    except Exception:
-        uploads.discard(context, uploads.pictures(file))
-        raise
+    return _completed(context, document, _made(context, transfer, measured, content))
 
 
 def discard_leftover(context: Context, transfer: Transfer) -> None:
@@ -169,6 +160,7 @@ def _made(context: Context, transfer: Transfer, measured: Measured, content: Pri
         gcs_path=name,
         content_type=_MEDIA_TYPES.get(_suffix(transfer), "application/octet-stream"),
         created_at=now,
+        traceparent=context.traceparent,
     )
     origin = Origin(
         printer_id=transfer.printer_id,
@@ -222,7 +214,6 @@ def _completed(context: Context, document: Document, file: StoredPrintFile) -> T
             assert again is not None
             document, now = again, Transfer.of(again)
             if now.status == TransferStatus.COMPLETED:
-                uploads.discard(context, uploads.pictures(file))
                 return now
             if now.status.is_over or now.object_name != file.gcs_path:
                 raise Conflict("The file is wanted no more, or comes again", detail=now.status.value) from None

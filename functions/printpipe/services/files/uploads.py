@@ -1,7 +1,6 @@
 """Takes print files in: checked, hashed, stored, each with a held job of the same id."""
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -9,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from printpipe.domain import fetch_tokens
 from printpipe.domain.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from printpipe.domain.file_records import Intake, Plate, PrintSettings, StoredPrintFile
 from printpipe.domain.ids import Once, new_id
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.log import log, log_failure
@@ -21,7 +21,6 @@ from printpipe.domain.print_files import (
     inspect,
     kind_of,
 )
-from printpipe.domain.records import Intake, Plate, PrintSettings, StoredPrintFile
 from printpipe.domain.sizes import REQUEST_BYTES, UPLOAD_BYTES
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.access.sealing import seal
@@ -32,6 +31,7 @@ from printpipe.services.store import audit, queries, repetition
 
 MAX_METADATA_BYTES = 256 * 1024
 _CHUNK = 1024 * 1024
+_TRIES = 5
 _STORAGE_HOST = "storage.googleapis.com"
 _LARGER = "a larger file is uploaded in parts: POST /upload with its size instead of its bytes"
 
@@ -135,15 +135,15 @@ def accept(context: Context, recipient: Recipient, purpose: Purpose, name: str, 
         encrypted_data=_sealed(context, purpose, secret_place(recipient.organization_id, file_id)),
         unencrypted_data=purpose.unencrypted_data,
         created_at=context.now(),
+        traceparent=context.traceparent,
     )
 
 
 def finished(context: Context, intake: Intake, measured: Measured, content: PrintFile) -> StoredPrintFile:
-    """The file as it is stored, its bytes having been looked at."""
+    """The file as it is stored, its bytes having been looked at; its pictures are put beside it once it is read."""
     now = context.now()
     expires = fetch_tokens.expiry(now, context.policy.fetch_token_lifetime)
-    # Of this call's own: where two complete one upload at once, the slower one removes only what it stored itself.
-    folder = f"{intake.gcs_path.rpartition('/')[0]}/{new_id()}"
+    folder = intake.gcs_path.rpartition("/")[0]
     settled: dict[str, Any] = {name: getattr(intake, name) for name in Intake.model_fields}
     return StoredPrintFile(
         **{**settled, "created_at": now},
@@ -187,15 +187,8 @@ def creations(context: Context, file: StoredPrintFile) -> list[Create]:
     ]
 
 
-def put_pictures(context: Context, file: StoredPrintFile, content: PrintFile) -> None:
-    """Stores the pictures of a file's plates."""
-    for stored, plate in zip(file.plates, content.plates, strict=True):
-        if stored.thumbnail_path and plate.thumbnail:
-            context.platform.files.put(stored.thumbnail_path, io.BytesIO(plate.thumbnail), "image/png")
-
-
 def pictures(file: StoredPrintFile) -> list[str]:
-    """The objects that hold the pictures of its plates."""
+    """The objects that hold the pictures of its plates, or will once the file has been read."""
     return [plate.thumbnail_path for plate in file.plates if plate.thumbnail_path]
 
 
@@ -236,22 +229,20 @@ def _store(
     intake = accept(context, recipient, purpose, incoming.name, incoming.media_type, once)
     content = inspect(incoming.content, intake.file_name)
     file = finished(context, intake, measured, content)
-    objects = [file.gcs_path, *pictures(file)]
     incoming.content.seek(0)
     try:
         context.platform.files.put(file.gcs_path, incoming.content, file.content_type)
-        put_pictures(context, file, content)
         mark = repetition.mark(context, file.organization_id, once, path(context, file.file_id))
         context.documents.commit(*creations(context, file), *mark)
     except Unavailable:  # it may have been written all the same; and a clean-up would not get through
         raise
     except DocumentExists:
-        discard(context, objects)
+        discard(context, [file.gcs_path])
         if first := _repeated(context, recipient, once):
             return first
         raise Unavailable("Another job was faster with this number", retry_after=1) from None
     except Exception:
-        discard(context, objects)
+        discard(context, [file.gcs_path])
         raise
     note_stored(file)
     return first_ticket(context, file)
@@ -293,16 +284,18 @@ def own_file(context: Context, recipient: Recipient, url: str) -> StoredPrintFil
 
 def withdraw(context: Context, file_id: str) -> None:
     """Removes a file whose print was refused in the call that brought it, unless its job has been begun."""
-    found = context.documents.get_many([path(context, file_id), jobs.path(context, file_id)])
-    file, job = found.get(path(context, file_id)), found.get(jobs.path(context, file_id))
-    if file is None or job is None or job.data["status"] != JobStatus.HELD.value:
+    for _ in range(_TRIES):
+        found = context.documents.get_many([path(context, file_id), jobs.path(context, file_id)])
+        file, job = found.get(path(context, file_id)), found.get(jobs.path(context, file_id))
+        if file is None or job is None or job.data["status"] != JobStatus.HELD.value:
+            return
+        try:
+            context.documents.commit(Delete(job.path, job.version), Delete(file.path, file.version))
+        except PreconditionFailed:  # it has just been read, or its job begun
+            continue
+        stored = StoredPrintFile.of(file)
+        discard(context, [stored.gcs_path, *pictures(stored)])
         return
-    try:
-        context.documents.commit(Delete(job.path, job.version), Delete(file.path, file.version))
-    except PreconditionFailed:
-        return
-    stored = StoredPrintFile.of(file)
-    discard(context, [stored.gcs_path, *pictures(stored)])
 
 
 def _store_copy(
