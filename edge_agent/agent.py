@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 
+from edge_agent import tracing
 from edge_agent.cloud import Cloud
 from edge_agent.command import Command
 from edge_agent.config import AgentConfig, AnyPrinterConfig, PrusaLinkConfig
@@ -42,6 +43,7 @@ def run(
     Raises StoreUnusable when its state is damaged, or another agent works on it.
     """
     stopping = stop or threading.Event()
+    tracing.begin(config.otlp_endpoint)
     rooms = _rooms(config, observer, stopping, clock or Clock())
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -88,6 +90,7 @@ def run(
     for thread in threads:
         if thread.name in ("delivery", "leases", "status"):
             thread.join(max(left(), 0.0))
+    tracing.end(left())
     rooms.cloud.close()
     rooms.store.close()
     log("agent_stopped", recipientId=config.recipient_id)

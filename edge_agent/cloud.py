@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urljoin
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from edge_agent import tracing
 from edge_agent.command import Beat, Claim, Command, ListedPrinter, TransferAnswer, UploadTarget
 from edge_agent.config import AgentConfig
 from edge_agent.logs import log
@@ -235,6 +236,8 @@ class Cloud:
         headers = {} if keyless else dict(self._headers)
         if request_id:
             headers["X-Request-Id"] = request_id
+        if traceparent := tracing.here():
+            headers["traceparent"] = traceparent
         content: bytes | None = None
         if body is not None:
             headers["Content-Type"] = "application/json"

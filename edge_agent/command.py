@@ -31,6 +31,7 @@ class Command(Wire):
     """One command as Pub/Sub and GET /control carry it. `sequence` orders the commands of one printer.
 
     `printer_id` is the cloud's own name for the printer. `fence` is of the lease with which GET /control hands it out.
+    `traceparent` is the W3C trace context that it belongs to; in the journal, that of its receipt.
     """
 
     command_id: Annotated[str, Field(min_length=1)]
@@ -45,6 +46,7 @@ class Command(Wire):
     created_at: Moment = datetime.fromtimestamp(0, UTC)
     expires_at: Moment | None = None
     request_id: OptionalText = ""
+    traceparent: OptionalText = ""
     fence: int | None = None
 
     @property

@@ -120,8 +120,15 @@ class Timing(_Section):
     ftps_reply: Seconds = 60
 
 
+def _otlp_endpoint() -> str | None:
+    return os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
+
+
 class AgentConfig(_Section):
-    """The whole file. Without `pubsub` commands come by HTTPS long poll alone."""
+    """The whole file. Without `pubsub` commands come by HTTPS long poll alone.
+
+    `otlp_endpoint` is where spans go, by default what OpenTelemetry's own variable names; without it none are made.
+    """
 
     backend_url: HttpUrl
     api_key: Annotated[str, StringConstraints(min_length=1), Field(repr=False)]
@@ -131,6 +138,7 @@ class AgentConfig(_Section):
     printers: tuple[AnyPrinterConfig, ...] = ()
     state_dir: ExpandedPath = Field(default=Path("~/.printmaster"), validate_default=True)
     timing: Timing = Timing()
+    otlp_endpoint: HttpUrl | None = Field(default_factory=_otlp_endpoint, validate_default=True)
 
 
 def load(path: Path = DEFAULT_PATH) -> AgentConfig:

@@ -6,10 +6,11 @@ The printers' status goes in one call for all of them; once that has failed, one
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_agent import backoff
+from edge_agent import backoff, tracing
 from edge_agent.cloud import CloudFailed, CloudRefused, CloudUnavailable, StatusAnswer
 from edge_agent.execution import Rooms
 from edge_agent.jobs import JobBook
@@ -120,7 +121,8 @@ class Delivery:
 
     def _deliver(self, report: Report, line: _Line) -> None:
         try:
-            self._send[report.kind](report.body, report.request_id)
+            with self._traced(report):
+                self._send[report.kind](report.body, report.request_id)
         except CloudUnavailable as error:
             self._failed(report, line, error)
             return
@@ -138,6 +140,13 @@ class Delivery:
         self._done(report, line)
         if report.kind is Kind.RESULT:
             self._rooms.observe(Step.RESULT_SENT, report.name)
+
+    def _traced(self, report: Report) -> AbstractContextManager[None]:
+        """What a report belongs to: the trace of the command that it is about."""
+        about_result = report.kind is Kind.RESULT
+        command_id = report.name if about_result else str(report.body.get("commandId") or "")
+        traceparent = self._rooms.journal.traceparent(command_id) if command_id else ""
+        return tracing.span("result", traceparent) if about_result else tracing.carrying(traceparent)
 
     def _deliver_statuses(self, reports: Sequence[Report], line: _Line) -> None:
         try:

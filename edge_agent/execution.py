@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from edge_agent import backoff
+from edge_agent import backoff, tracing
 from edge_agent.cloud import Cloud, CloudRefused, CloudUnavailable
 from edge_agent.command import Command, FileOffer
 from edge_agent.config import Timing
@@ -22,11 +22,14 @@ from edge_agent.server_time import ServerTime
 from edge_agent.steps import Observer, Step, log_step
 from edge_agent.store import Store
 from edge_agent.timestamps import Clock
+from edge_agent.tracing import Waits
 
 FETCH_ATTEMPTS = 3
 DEFAULT_LEASE_SECONDS = 60.0
 STOP_CLAIM_SECONDS = 2.0
 """A stop does not wait longer than this for its claim."""
+GIVEN_UP = "unknown"
+"""What the cloud answers of a command whose lease lapsed so long ago that it left it to a person."""
 CLAIM_GRACE = timedelta(seconds=60)
 """How long after its expiry a command that cannot be claimed is given up."""
 
@@ -72,6 +75,7 @@ class Run:
         self.resumed_at: Stage = entry.stage
         """The stage that the journal showed when the run began: beyond INTENT after a crash."""
         self.cancel_reason: str | None = None
+        self.waits = Waits()
         self._rooms = rooms
         self._fence = entry.fence
         self._progress = dict(entry.progress)
@@ -79,6 +83,7 @@ class Run:
         self._lost_claim: str | None = None
         self._lease_until = float("-inf")
         self._upload_begun = False
+        self._sends = 0
         self.renew_at = 0.0
 
     @property
@@ -104,6 +109,7 @@ class Run:
     def reach(self, step: Step, **fields: object) -> None:
         """A step is behind us: log it and tell the observer."""
         command = self.command
+        self.waits.reach(step)
         self._upload_begun = self._upload_begun or step is Step.UPLOADING
         log_step(
             step,
@@ -132,7 +138,7 @@ class Run:
         self.check()
         command = self.command
         if self._lost_claim is not None:
-            raise Dropped(self._lost_claim)
+            raise self._lost(self._lost_claim)
         if not self._upload_begun and not command.is_storage and self._has_expired():
             raise Refused("the command expired before it could be executed")
         for group in ordering(command).overruled_by:
@@ -168,6 +174,7 @@ class Run:
         with self._rooms.store.transaction():
             self.remember_executed()
             self._advance(Stage.PUBLISHING)
+        self._sends += 1
         self.reach(Step.PUBLISHING)
 
     def resume_before_publish(self) -> None:
@@ -178,6 +185,7 @@ class Run:
 
     def not_sent(self) -> None:
         """The publish provably did not happen."""
+        self._sends -= 1
         self._advance(Stage.INTENT)
 
     def published(self) -> None:
@@ -193,7 +201,8 @@ class Run:
             raise Refused("the cloud offered no file for this command")
         local = self._rooms.files.held(offer)
         if local is None:
-            local = self._fetch(offer)
+            with tracing.span("fetch"):
+                local = self._fetch(offer)
         self.reach(Step.FETCHED, size=local.size)
         return local, offer
 
@@ -208,8 +217,8 @@ class Run:
             leased = self._obtain()
         except (CloudRefused, Refused) as error:
             if not self.may_have_been_sent:
-                raise _dropped(error) if isinstance(error, CloudRefused) else error from None
-            self._lost_claim = str(_dropped(error)) if isinstance(error, CloudRefused) else str(error)
+                raise self._lost(_reason(error)) if isinstance(error, CloudRefused) else error from None
+            self._lost_claim = _reason(error) if isinstance(error, CloudRefused) else str(error)
             return
         if not leased:
             return
@@ -225,12 +234,13 @@ class Run:
         try:
             self._obtain()
         except CloudRefused as error:
-            raise _dropped(error) from None
+            raise self._lost(_reason(error)) from None
 
     def renew(self) -> None:
         """Prolong the lease; a refusal is remembered and ends the run before its effect."""
         try:
-            self._ask(self._fence)
+            with tracing.carrying(tracing.here() or self.command.traceparent):
+                self._ask(self._fence)
         except CloudRefused as error:
             self._lost_claim = error.detail or str(error.status)
             self.renew_at = float("inf")
@@ -312,7 +322,7 @@ class Run:
             try:
                 self._ask(self._fence)
             except CloudRefused as error:
-                raise _dropped(error) from None
+                raise self._lost(_reason(error)) from None
             except CloudUnavailable:
                 unavailable += 1
                 self.pause(unavailable)
@@ -323,6 +333,15 @@ class Run:
         timing = self._rooms.timing
         self._rooms.stopping.wait(backoff.delay(attempt, first=timing.retry_first, ceiling=timing.retry_ceiling))
 
+    def _lost(self, reason: str) -> Dropped | Refused:
+        """What becomes, before its effect, of a command that is not ours any more.
+
+        One that we had and that was given up waits for our word, where nothing was sent: nobody else knows that.
+        """
+        if reason == GIVEN_UP and self._fence is not None and not (self._sends or self.may_have_been_sent):
+            return Refused("the agent was away for too long; nothing was sent to the printer")
+        return Dropped(reason)
+
     def _has_expired(self, grace: timedelta = timedelta()) -> bool:
         expires_at = self.command.expires_at
         return expires_at is not None and self._rooms.server_time.now() >= expires_at + grace
@@ -331,5 +350,5 @@ class Run:
         self._rooms.journal.advance(self.command.command_id, stage)
 
 
-def _dropped(error: CloudRefused) -> Dropped:
-    return Dropped(error.detail or str(error.status))
+def _reason(error: CloudRefused) -> str:
+    return error.detail or str(error.status)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from edge_agent import tracing
 from edge_agent.command import Command, Outcome, Status, failed, unknown
 from edge_agent.execution import Dropped, Halted, LeaseLapsed, Refused, Rooms, Run
 from edge_agent.journal import AFTER_PUBLISH, Entry, Stage
@@ -58,7 +59,7 @@ class Executor:
             return
         run = Run(entry, self._rooms)
         try:
-            outcome = self._outcome(run, perform)
+            outcome = self._traced(run, perform)
         except Halted:
             return
         except Dropped as reason:
@@ -75,6 +76,15 @@ class Executor:
             self._rooms.journal.fence(entry.command.command_id, fence)
         if entry.outcome is not None:
             self._queue(entry.command, entry.outcome, entry.fence if fence is None else fence)
+
+    def _traced(self, run: Run, perform: Callable[[Run], Outcome]) -> Outcome:
+        command = run.command
+        about = {"printpipe.command_id": command.command_id, "printpipe.command_type": command.kind}
+        with tracing.span("execute", command.traceparent, about):
+            try:
+                return self._outcome(run, perform)
+            finally:
+                run.waits.close()
 
     def _outcome(self, run: Run, perform: Callable[[Run], Outcome]) -> Outcome:
         try:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
+from edge_agent import tracing
 from edge_agent.command import Command, Outcome, failed
 from edge_agent.config import AgentConfig
 from edge_agent.downloads import download
@@ -58,7 +59,9 @@ class Inbox:
             return
         if not command.printer_serial and command.printer_ip_address in self._serial_of:
             command = command.model_copy(update={"printer_serial": self._serial_of[command.printer_ip_address]})
-        self._accept(command)
+        about = {"printpipe.command_id": command.command_id, "printpipe.command_type": command.kind}
+        with tracing.span("receive", command.traceparent, about):
+            self._accept(command.model_copy(update={"traceparent": tracing.here()}))
 
     def resume(self) -> None:
         """Queue what an earlier run of the agent left unfinished."""

@@ -95,6 +95,13 @@ class Journal:
             result=None if row["result"] is None else json.loads(row["result"]),
         )
 
+    def traceparent(self, command_id: str) -> str:
+        """The trace context of the command's receipt; empty where there is none, or the command is not known."""
+        row = self._store.row(
+            "SELECT json_extract(body, '$.traceparent') AS found FROM commands WHERE command_id = ?", (command_id,)
+        )
+        return "" if row is None else str(row["found"] or "")
+
     def unfinished(self) -> list[Entry]:
         """The commands that a crash or a stop of the agent left behind, oldest first."""
         rows = self._store.rows(

@@ -139,6 +139,13 @@ class Picture(Answer):
 
 
 @dataclass(frozen=True)
+class Exposition(Answer):
+    """Measurements in Prometheus' text format."""
+
+    MEDIA_TYPE: ClassVar[str] = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True)
 class Redirect(Answer):
     """The way to where the bytes are: `Location` among the headers."""
 

@@ -65,6 +65,8 @@ class StandInCloud(ThreadingHTTPServer):
         """Of every lease."""
         self.renumber_at = ""
         """With the next call of this name, as for `refusals`, the leases have lapsed and were handed out again."""
+        self.traced: list[tuple[str, str]] = []
+        """The last part of each call's path, and the `traceparent` that came with it."""
         self.refusals: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         """Answers that come before the right ones, by the last part of the path, or by the state in a progress."""
 
@@ -209,6 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.partition("?")[0]
+        self.server.traced.append((path.rsplit("/", 1)[-1], self.headers.get("traceparent", "")))
         status, body = self.server.answer(self.command, path, content)
         if path == "/control" and status == 200 and not body["commands"]:
             time.sleep(0.05)

@@ -18,7 +18,7 @@ from edge_agent import files
 from edge_agent.cloud import Cloud, CloudFailed, CloudRefused, CloudUnavailable
 from edge_agent.command import Claim, Command, FileOffer, completed
 from edge_agent.config import AgentConfig, Timing
-from edge_agent.execution import LeaseLapsed, Refused, Rooms, Run
+from edge_agent.execution import Dropped, LeaseLapsed, Refused, Rooms, Run
 from edge_agent.executor import Executor, Leases
 from edge_agent.files import FileCache
 from edge_agent.inbox import Inbox
@@ -187,6 +187,71 @@ def test_a_start_is_not_published_under_a_lease_that_ran_out(server: Server, roo
     server.answer = lambda _path, _body: leased(60, NOW + timedelta(seconds=61))
     run.regain()
     run.publishing()
+
+
+UNKNOWN: Answer = (409, {}, b'{"ok": false, "error_type": "Conflict", "detail": "unknown"}')
+
+
+def test_a_start_that_was_given_up_meanwhile_ends_as_failed_where_nothing_was_sent(
+    server: Server, rooms: Rooms, hand: Hand
+) -> None:
+    server.answer = lambda _path, _body: leased(60)
+    run = run_of(rooms, command())
+    run.claim()
+    hand.seconds += 61
+    server.answer = lambda _path, _body: UNKNOWN
+    with pytest.raises(Refused, match="nothing was sent"):
+        run.regain()
+    run.renew()
+    with pytest.raises(Refused, match="nothing was sent"):
+        run.publishing()
+    entry = rooms.journal.entry("c1")
+    assert entry is not None
+    with pytest.raises(Refused, match="nothing was sent"):
+        Run(entry, rooms).claim()
+
+
+def test_what_was_given_up_is_no_business_of_an_agent_that_never_had_it(server: Server, rooms: Rooms) -> None:
+    server.answer = lambda _path, _body: UNKNOWN
+    with pytest.raises(Dropped, match="unknown"):
+        run_of(rooms, command()).claim()
+
+
+def test_what_may_have_been_sent_before_it_was_given_up_is_looked_at(server: Server, rooms: Rooms) -> None:
+    server.answer = lambda _path, _body: leased(60)
+    run = run_of(rooms, command())
+    run.claim()
+    run.publishing()
+    entry = rooms.journal.entry("c1")
+    assert entry is not None
+    server.answer = lambda _path, _body: UNKNOWN
+    Run(entry, rooms).claim()
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_of_what_may_have_been_sent_before_it_was_given_up_nobody_says_that_nothing_was(
+    server: Server, rooms: Rooms, crashed: bool
+) -> None:
+    server.answer = lambda _path, _body: leased(60)
+    run = run_of(rooms, command("pause"))
+    run.claim()
+    run.publishing()
+    server.answer = lambda _path, _body: UNKNOWN
+    if crashed:
+        entry = rooms.journal.entry("c1")
+        assert entry is not None
+        run = Run(entry, rooms)
+        run.claim()
+    else:
+        run.renew()
+    with pytest.raises(Dropped, match="unknown"):  # so that it stays for a person
+        run.authorise()
+    if crashed:
+        run.resumed_at = Stage.INTENT  # what the printer shows of a start proves that it was not sent
+    else:
+        run.not_sent()
+    with pytest.raises(Refused, match="nothing was sent"):
+        run.authorise()
 
 
 def test_time_is_told_by_the_cloud_and_by_no_clock_that_can_be_set(server: Server, rooms: Rooms, hand: Hand) -> None:
