@@ -1,4 +1,4 @@
-"""Events on their way to the functions: several at once, tried again until the function took them, as Eventarc does."""
+"""Events on their way to the functions: several at once, tried again as often as Eventarc and Pub/Sub would."""
 
 import heapq
 import itertools
@@ -6,7 +6,8 @@ import random
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import urllib3
@@ -19,6 +20,9 @@ LONGEST_CALL = 310.0
 """Seconds: more than any event function has."""
 
 FIRST_RETRY = 0.1
+FIRST_COUNTED_RETRY = 0.5
+"""Seconds: where attempts are counted, a short outage must not use them all up."""
+
 LONGEST_RETRY = 10.0
 GIVE_UP_AFTER = 24 * 3600.0
 REORDER_WAIT = 5.0
@@ -55,18 +59,41 @@ class Event:
         }
 
 
+@dataclass
+class _Offer:
+    """What was offered once: it is settled when each of its copies was taken or given up."""
+
+    attempts: int | None
+    settled: Callable[[bool], None] | None
+    copies: int
+    taken: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def settle(self, taken: bool) -> None:
+        with self.lock:
+            self.copies -= 1
+            self.taken = self.taken or taken
+            done = self.copies == 0
+        if done and self.settled is not None:
+            self.settled(self.taken)
+
+
 @dataclass(frozen=True)
 class _Attempt:
     event: Event
     number: int
     since: float
+    offer: _Offer
 
 
 class Deliveries:
     """Delivers what is offered to `<gateway>/<function>` until it answers 2xx, with exponential back-off."""
 
-    def __init__(self, gateway_url: str, faults: FaultPanel) -> None:
+    def __init__(
+        self, gateway_url: str, faults: FaultPanel, *, first_counted_retry: float = FIRST_COUNTED_RETRY
+    ) -> None:
         self._url = gateway_url
+        self._first_counted_retry = first_counted_retry
         self._faults = faults
         self._http = urllib3.PoolManager(
             maxsize=THREADS, retries=False, timeout=urllib3.Timeout(connect=2, read=LONGEST_CALL)
@@ -74,7 +101,7 @@ class Deliveries:
         self._wake = threading.Condition()
         self._due: list[tuple[float, int, _Attempt]] = []
         self._count = itertools.count()
-        self._held: list[Event] = []
+        self._held: list[_Attempt] = []
         self._open: Counter[str] = Counter()
         self._closed = False
         self._threads = [
@@ -83,21 +110,30 @@ class Deliveries:
         for thread in self._threads:
             thread.start()
 
-    def offer(self, event: Event) -> None:
-        """Takes an event over; returns at once."""
+    def offer(
+        self, event: Event, *, attempts: int | None = None, settled: Callable[[bool], None] | None = None
+    ) -> None:
+        """Takes an event over; returns at once.
+
+        With `attempts` it is given up after so many that the function answered; `settled` is called at the end, with
+        whether the function took it. Events without are tried for a day.
+        """
         faults = self._faults.now
-        if faults.drop:
+        if faults.drop and attempts is None and settled is None:
             emit("trigger_dropped", function=event.function, eventId=event.id, document=event.document)
             return
-        copies = [event] * (1 + faults.duplicates)
+        copies = 1 + faults.duplicates
+        offered = _Offer(attempts, settled, copies)
+        since = time.monotonic()
+        made = [_Attempt(event, 1, since, offered) for _ in range(copies)]
         with self._wake:
-            self._open[event.function] += len(copies)
+            self._open[event.function] += copies
         if not faults.reorder:
-            self._schedule(copies)
+            self._schedule(made, spread=faults.shuffle)
             return
         with self._wake:
-            self._held += copies
-            first, complete = len(self._held) == len(copies), len(self._held) >= faults.reorder
+            self._held += made
+            first, complete = len(self._held) == len(made), len(self._held) >= faults.reorder
         if complete:
             self._release_held()
         elif first:
@@ -123,11 +159,12 @@ class Deliveries:
             self._faults.reordered()
             self._schedule(held[::-1], gap=REORDER_GAP)
 
-    def _schedule(self, events: list[Event], gap: float = 0.0) -> None:
+    def _schedule(self, attempts: list[_Attempt], gap: float = 0.0, spread: float = 0.0) -> None:
         now = time.monotonic()
         with self._wake:
-            for place, event in enumerate(events):
-                self._push(now + place * gap, _Attempt(event, 1, now))
+            for place, attempt in enumerate(attempts):
+                late = random.uniform(0, spread) if spread else 0.0  # noqa: S311 - disorder, not a secret
+                self._push(now + place * gap + late, attempt)
 
     def _push(self, due: float, attempt: _Attempt) -> None:
         heapq.heappush(self._due, (due, next(self._count), attempt))
@@ -145,7 +182,7 @@ class Deliveries:
     def _work(self) -> None:
         while attempt := self._next():
             started = time.monotonic()
-            problem = self._deliver(attempt.event)
+            problem, counted = self._deliver(attempt)
             fields: dict[str, Any] = {
                 "function": attempt.event.function,
                 "eventId": attempt.event.id,
@@ -154,30 +191,43 @@ class Deliveries:
                 "ms": round((time.monotonic() - started) * 1000, 1),
             }
             if problem is None:
-                self._settle(attempt.event)
                 emit("trigger_delivered", **fields)
-            elif time.monotonic() - attempt.since > GIVE_UP_AFTER:
-                self._settle(attempt.event)
+                self._settle(attempt, True)
+            elif self._is_last(attempt, counted):
                 emit("trigger_given_up", "ERROR", error=problem, **fields)
+                self._settle(attempt, False)
             else:
-                wait = min(LONGEST_RETRY, FIRST_RETRY * 2 ** (attempt.number - 1)) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, hides nothing
+                wait = self._pause(attempt)
                 emit("trigger_failed", "WARNING", error=problem, retryInSeconds=round(wait, 2), **fields)
-                again = _Attempt(attempt.event, attempt.number + 1, attempt.since)
+                again = _Attempt(attempt.event, attempt.number + counted, attempt.since, attempt.offer)
                 with self._wake:
                     self._push(time.monotonic() + wait, again)
 
-    def _settle(self, event: Event) -> None:
-        with self._wake:
-            self._open[event.function] -= 1
+    def _is_last(self, attempt: _Attempt, counted: bool) -> bool:
+        most = attempt.offer.attempts
+        if most is not None:
+            return counted and attempt.number >= most
+        return time.monotonic() - attempt.since > GIVE_UP_AFTER
 
-    def _deliver(self, event: Event) -> str | None:
-        """What went wrong, or None."""
-        if self._faults.take_failure():
-            return "failed on demand"
+    def _pause(self, attempt: _Attempt) -> float:
+        first = FIRST_RETRY if attempt.offer.attempts is None else self._first_counted_retry
+        spread: float = random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, hides nothing
+        return min(LONGEST_RETRY, first * 2.0 ** (attempt.number - 1)) * spread
+
+    def _settle(self, attempt: _Attempt, taken: bool) -> None:
+        with self._wake:
+            self._open[attempt.event.function] -= 1
+        attempt.offer.settle(taken)
+
+    def _deliver(self, attempt: _Attempt) -> tuple[str | None, bool]:
+        """What went wrong, or None; and whether the attempt counts: where nothing serves, another instance would."""
+        if self._faults.take_failure() or (attempt.number == 1 and self._faults.fails_first()):
+            return "failed on demand", True
+        event = attempt.event
         try:
             answer = self._http.request(
                 "POST", f"{self._url}/{event.function}", body=event.body, headers=event.headers()
             )
         except urllib3.exceptions.HTTPError as error:
-            return type(error).__name__
-        return None if 200 <= answer.status < 300 else f"HTTP {answer.status}"
+            return type(error).__name__, attempt.offer.attempts is None
+        return (None if 200 <= answer.status < 300 else f"HTTP {answer.status}"), True

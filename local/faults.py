@@ -1,5 +1,6 @@
 """What tests switch on in the relay: duplicates, reordering, failures and losses."""
 
+import random
 import threading
 from typing import Annotated
 
@@ -13,7 +14,9 @@ class Faults(BaseModel):
 
     `duplicates`: every event is delivered this many more times. `reorder`: the next events are held until this many
     have come (or 5 s have passed), then delivered last to first. `fail`: this many attempts fail without reaching the
-    function. `drop`: no event is delivered. `drop_messages`: this many Pub/Sub messages never reach an agent.
+    function, and of all the first attempts this share does (`fail_first`, 0 to 1). `shuffle`: every event is delivered
+    at some time within so many seconds. `drop`: no event of the store and no tick is delivered. `drop_messages`: this
+    many Pub/Sub messages never reach an agent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -21,6 +24,8 @@ class Faults(BaseModel):
     duplicates: Count = 0
     reorder: Count = 0
     fail: Count = 0
+    fail_first: Annotated[float, Field(ge=0, le=1)] = 0.0
+    shuffle: Annotated[float, Field(ge=0, le=60)] = 0.0
     drop: bool = False
     drop_messages: Count = 0
 
@@ -51,6 +56,11 @@ class FaultPanel:
                 return False
             self._faults = self._faults.model_copy(update={"fail": self._faults.fail - 1})
             return True
+
+    def fails_first(self) -> bool:
+        """Whether this first attempt is to fail."""
+        share = self._faults.fail_first
+        return share > 0 and random.random() < share  # noqa: S311 - disorder, not a secret
 
     def take_dropped_message(self) -> bool:
         """Whether this message is to be lost."""

@@ -2,7 +2,7 @@
 
 Each function is served by functions-framework, as in production, at the path of its catalog row and, as its own URL
 would serve it, below `/<function-name>/`. On the embedded backend the gateway also serves the signed file URLs and
-delivers the document store's events and the schedules' ticks to the triggers.
+delivers the document store's events, the topics' messages and the schedules' ticks to the triggers.
 """
 
 import argparse
@@ -18,17 +18,20 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from local.deliveries import Deliveries
+from local.deliveries import LONGEST_CALL, Deliveries
 from local.embedded_events import watcher
 from local.fault_switches import FaultSwitches
 from local.faults import FaultPanel
 from local.json_log import emit
+from local.messages import ATTEMPTS, Subscription, followers
 from local.schedules import Ticker
 from local.signed_files import SignedFiles
 from local.wsgi import answer_json
+from printpipe.adapters.embedded.bus import EmbeddedBus
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
 from printpipe.adapters.embedded.files import URL_PREFIX, EmbeddedFiles
 from printpipe.adapters.metered import MeteredDocuments
+from printpipe.domain.ports.bus import Bus
 from printpipe.runtime import catalog
 from printpipe.runtime.process import process
 
@@ -215,9 +218,20 @@ def load(base_url: str) -> "WSGIApplication":
         deliveries = Deliveries(base_url, faults)
         project, rows = process().settings.project or "local", catalog.rows().values()
         documents.store.watch(watcher(deliveries.offer, project, rows))
+        follow(rows, platform.bus, deliveries, project)
         Ticker(rows, deliveries, project).start()
         extra["_relay"] = FaultSwitches(faults)
     return Gateway(load_functions(), extra)
+
+
+def follow(rows: Iterable[catalog.Row], bus: Bus, deliveries: Deliveries, project: str) -> None:
+    """Delivers the topics' messages to the functions that follow them, where the bus is the process's own."""
+    assert isinstance(bus, EmbeddedBus)
+    for row in followers(rows):
+        assert row.trigger is not None
+        assert row.trigger.topic is not None
+        bus.create_subscription(row.name, row.trigger.topic, row.trigger.filter, ack_deadline=LONGEST_CALL * ATTEMPTS)
+        Subscription(row, bus, deliveries, project).start()
 
 
 def main() -> None:

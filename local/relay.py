@@ -1,8 +1,8 @@
 """What Eventarc, Cloud Scheduler and Pub/Sub do between the emulators and the parts: `python -m local.relay`.
 
 Takes the Firestore emulator's trigger events, acknowledges them at once, mends them and delivers them to the gateway;
-delivers the schedules' ticks; passes the agents' Pub/Sub calls on as production would answer them; and has the
-switches for faults at `/faults`.
+delivers the topics' messages and the schedules' ticks; passes the agents' Pub/Sub calls on as production would answer
+them; and has the switches for faults at `/faults`.
 """
 
 import argparse
@@ -23,12 +23,16 @@ from local.deliveries import Deliveries
 from local.faults import FaultPanel
 from local.firestore_events import mend
 from local.json_log import emit
+from local.messages import Subscription, followers
 from local.schedules import Ticker
 from local.subscriptions import Answer, Subscriptions
 from printpipe.runtime import catalog
+from printpipe.runtime.process import process
 
 REGISTER_WITHIN = 10.0
 DATABASE = "(default)"
+ACK_DEADLINE = 600
+"""Seconds that a function's message may take until it is delivered again: the most that Pub/Sub allows."""
 
 
 class RelayServer(ThreadingHTTPServer):
@@ -139,6 +143,21 @@ def register(emulator: str, project: str, rows: Iterable[catalog.Row]) -> None:
             break
 
 
+def subscribe(emulator: str, project: str, rows: Iterable[catalog.Row]) -> None:
+    """Makes the subscription of every row that follows a topic, unless it is there. Raises RuntimeError."""
+    base = f"http://{emulator}/v1/projects/{project}/subscriptions"
+    for row in followers(rows):
+        assert row.trigger is not None
+        body = {
+            "topic": f"projects/{project}/topics/{row.trigger.topic}",
+            "filter": row.trigger.filter,
+            "ackDeadlineSeconds": ACK_DEADLINE,
+        }
+        answer = urllib3.request("PUT", f"{base}/{row.name}", json=body, timeout=10, retries=False)
+        if answer.status not in (HTTPStatus.OK, HTTPStatus.CONFLICT):
+            raise RuntimeError(f"the Pub/Sub emulator refused the subscription {row.name}: {answer.data!r}")
+
+
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -160,9 +179,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=server.serve_forever, name="relay", daemon=True).start()
     register(options.firestore, options.project, rows)
+    subscribe(options.pubsub, options.project, rows)
+    bus = process().platform.bus
+    subscriptions = [Subscription(row, bus, server.deliveries, options.project) for row in followers(rows)]
+    for each in subscriptions:
+        each.start()
     ticker.start()
     emit("relay_ready", url=server.url)
     stopping.wait()
+    for each in subscriptions:
+        each.close()
     ticker.close()
     server.deliveries.close()
 

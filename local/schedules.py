@@ -1,7 +1,5 @@
 """What Cloud Scheduler and Pub/Sub do for the functions that have a schedule: a tick when it is due, or at once."""
 
-import base64
-import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable
@@ -12,45 +10,36 @@ import urllib3
 
 from local.deliveries import LONGEST_CALL, Deliveries, Event
 from local.json_log import emit
+from local.messages import posted_event
 from printpipe.runtime import catalog
 from printpipe.runtime.cron import Cron
 
-EVENT_TYPE = "google.cloud.pubsub.topic.v1.messagePublished"
 MINUTE = timedelta(minutes=1)
 
 
 def tick_event(function: str, project: str, at: datetime) -> Event:
     """The event of a tick: a message without content in the function's own topic, delivered by Eventarc."""
-    message_id, moment = uuid.uuid4().hex, at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    body = {
-        "message": {
-            "data": base64.b64encode(b"{}").decode("ascii"),
-            "messageId": message_id,
-            "publishTime": moment,
-        },
-        "subscription": f"projects/{project}/subscriptions/{function}",
-    }
-    return Event(
-        function=function,
-        id=message_id,
-        type=EVENT_TYPE,
-        source=f"//pubsub.googleapis.com/projects/{project}/topics/{function}",
-        time=moment,
-        document=None,
-        content_type="application/json",
-        body=json.dumps(body).encode(),
-    )
+    return posted_event(function, project, function, b"{}", {}, uuid.uuid4().hex, at)
 
 
 def fire(gateway_url: str, function: str) -> None:
     """Gives a scheduled function a tick now, and returns once it has answered. Raises RuntimeError where it failed."""
-    event = tick_event(function, "local", datetime.now(UTC))
+    post(gateway_url, tick_event(function, "local", datetime.now(UTC)))
+
+
+def post(gateway_url: str, event: Event) -> None:
+    """Delivers an event to its function once, and returns when that has answered. Raises RuntimeError likewise."""
     timeout = urllib3.Timeout(connect=2, read=LONGEST_CALL)
     answer = urllib3.request(
-        "POST", f"{gateway_url}/{function}", body=event.body, headers=event.headers(), timeout=timeout, retries=False
+        "POST",
+        f"{gateway_url}/{event.function}",
+        body=event.body,
+        headers=event.headers(),
+        timeout=timeout,
+        retries=False,
     )
     if not 200 <= answer.status < 300:
-        raise RuntimeError(f"{function} answered {answer.status}: {answer.data[:2000].decode(errors='replace')}")
+        raise RuntimeError(f"{event.function} answered {answer.status}: {answer.data[:2000].decode(errors='replace')}")
 
 
 class Ticker:

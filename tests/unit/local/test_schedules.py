@@ -1,30 +1,16 @@
 """Ticks reach the functions that are due, one at a time, as Pub/Sub's events."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent, from_http
 
-from local.deliveries import Deliveries
-from local.faults import FaultPanel
 from local.schedules import Ticker, fire
 from printpipe.runtime import catalog
+from tests.unit.local.functions import SIZE, Functions, delivering, serving, until
 
 NOON = datetime(2025, 11, 3, 12, 0, tzinfo=UTC)
-SIZE: Mapping[str, Any] = {
-    "memory": 256,
-    "cpu": 1,
-    "concurrency": 1,
-    "timeout": 60,
-    "min_instances": 0,
-    "max_instances": 1,
-}
 
 
 def row(name: str, schedule: str, **more: str) -> catalog.Row:
@@ -32,60 +18,11 @@ def row(name: str, schedule: str, **more: str) -> catalog.Row:
     return catalog.Row.model_validate({"name": name, "trigger": trigger, "uses": [], **SIZE})
 
 
-class Functions(ThreadingHTTPServer):
-    """Takes the events; while `ready` is not set, a call waits."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.taken: list[tuple[str, CloudEvent]] = []
-        self.ready = threading.Event()
-        self.ready.set()
-        self.status = 204
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Functions
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.taken.append((self.path, from_http(dict(self.headers), body)))
-        self.server.ready.wait(10)
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def delivering(functions: Functions) -> Iterator[Deliveries]:
-    deliveries = Deliveries(functions.url, FaultPanel())
-    try:
-        yield deliveries
-    finally:
-        deliveries.close()
-
-
 @pytest.fixture
 def functions() -> Iterator[Functions]:
     """A server in place of the gateway."""
-    server = Functions()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield server
-    server.ready.set()
-    server.shutdown()
-    server.server_close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    with serving() as server:
+        yield server
 
 
 def test_a_tick_calls_who_is_due_in_its_own_zone(functions: Functions) -> None:
