@@ -11,7 +11,7 @@ export PYTEST_DISABLE_PLUGIN_AUTOLOAD := 1
 export PYTEST_PLUGINS := xdist.plugin,xdist.looponfail,pytest_timeout,schemathesis.pytest.plugin,_hypothesis_pytestplugin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint format lock bundle openapi indexes bootstrap clean
+.PHONY: help setup run test soak lint format lock bundle openapi indexes migrate messages bootstrap clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,6 +54,12 @@ openapi: setup ## writes functions/openapi.json from the catalog and the endpoin
 
 indexes: setup ## writes firestore.indexes.json from the services' queries
 	@$(PYTHON) -m tools.indexes
+
+migrate: setup ## brings stored documents to the present version: APPLY=1 writes, COLLECTION=… for one
+	@exec $(PYTHON) -m tools.migrate $(if $(APPLY),--apply) $(foreach each,$(COLLECTION),--collection $(each))
+
+messages: setup ## writes functions/schemas from the models of the bus's messages
+	@$(PYTHON) -m tools.messages
 
 bootstrap: setup ## makes an organization: URL=… ORGANIZATION=… RECIPIENTS="hall:agent cellar" KEYS="shop:app" MEMBERS="sub:admin"
 	@exec $(PYTHON) -m tools.bootstrap --url "$(URL)" --organization "$(ORGANIZATION)" \

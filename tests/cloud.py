@@ -13,13 +13,16 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jwt
 import requests
 
+from local.messages import posted_event
 from local.ports import free_port
 from local.sample_print import make_3mf
-from local.schedules import fire
+from local.schedules import fire, post
+from printpipe.domain.messages import TOPICS, Message
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Create, Document, Query, Where, Write
 from printpipe.domain.records import Command
@@ -28,12 +31,21 @@ from tests.backends import Backend
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 40.0
-COUNTED_SECONDS = 20.0
+EFFECT_SECONDS = 20.0
 TOPIC = "printer-commands"
+NO_MAIL: Mapping[str, str] = {
+    "SMTP_HOST": "127.0.0.1",
+    "SMTP_PORT": "9",
+    "SMTP_SECURITY": "none",
+    "SMTP_FROM": "printers@example.org",
+}
+"""A mail server that may be named, and that is out of reach."""
+
 _UNOWNED = ("organizations", "claims")
 """Collections whose documents do not name their organization, or are the operator's to make."""
+_FOLLOWED = ("hms_error", "hms_cleared")
 _ENDS = ("completed", "failed", "cancelled")
-_FLEETING = ("rate_limits", "socket_tickets")
+_FLEETING = ("rate_limits", "socket_tickets", "processed_events")
 """Collections of what asking alone leaves behind for a while."""
 
 
@@ -165,6 +177,16 @@ class Cloud:
         except RuntimeError as error:
             raise AssertionError(str(error)) from error
 
+    def deliver(self, function: str, message: Message) -> None:
+        """Gives a function that follows a topic a message, likewise."""
+        event = posted_event(
+            function, "local", message.TOPIC, message.content(), message.attributes(), uuid4().hex, datetime.now(UTC)
+        )
+        try:
+            post(self.base_url, event)
+        except RuntimeError as error:
+            raise AssertionError(str(error)) from error
+
     @contextmanager
     def outage(self) -> Iterator[None]:
         """Nothing answers, until the end of the block."""
@@ -186,7 +208,7 @@ class Cloud:
 
     def stored(self, organization: str) -> dict[str, Any]:
         """An organization's documents by path, but those of a while; of collections that name none all paths alone."""
-        self.wait_for_counts(organization)
+        self.wait_for_effects(organization)
         found: dict[str, Any] = {}
         for collection in set(map(str, astuple(Collections()))).difference(_FLEETING):
             owned = [] if collection in _UNOWNED else [Where("organizationId", "==", organization)]
@@ -194,20 +216,27 @@ class Cloud:
                 found[document.path] = dict(document.data) if owned else None
         return found
 
-    def wait_for_counts(self, organization: str) -> None:
-        """Returns when the statistics hold its jobs that have ended, where the gateway delivers the store's events."""
-        deadline = time.monotonic() + COUNTED_SECONDS
-        while self.backend.embedded and (late := self._uncounted(organization)):
-            assert time.monotonic() < deadline, f"not counted: {late}"
+    def wait_for_effects(self, organization: str) -> None:
+        """Returns when what follows from its events has been done, where the gateway delivers them."""
+        deadline = time.monotonic() + EFFECT_SECONDS
+        while self.backend.embedded and (late := self._undone(organization)):
+            assert time.monotonic() < deadline, f"not done: {late}"
             time.sleep(0.02)
 
-    def _uncounted(self, organization: str) -> list[str]:
+    def _undone(self, organization: str) -> list[str]:
+        """Jobs that have ended and are not counted, files that are not read, errors that are not followed."""
         owned = [Where("organizationId", "==", organization)]
-        jobs = self.backend.documents.query(Query("print_jobs", owned))
-        entries = self.backend.documents.query(Query("statistics_entries", owned))
-        counted = {each.id for each in entries if each.data["counted"] is not None}
-        due = {each.id for each in jobs if each.data["status"] in _ENDS and each.data["deletedAt"] is None}
-        return sorted(due ^ counted)
+        found = {
+            collection: self.backend.documents.query(Query(collection, owned))
+            for collection in ("print_jobs", "statistics_entries", "files", "printer_events", "processed_events")
+        }
+        counted = {each.id for each in found["statistics_entries"] if each.data["counted"] is not None}
+        ended = {each.id for each in found["print_jobs"] if each.data["status"] in _ENDS}
+        due = {each.id for each in found["print_jobs"] if each.id in ended and each.data["deletedAt"] is None}
+        unread = [each.id for each in found["files"] if each.data["readAt"] is None and each.data["deletedAt"] is None]
+        errors = [each.id for each in found["printer_events"] if each.data["eventType"] in _FOLLOWED]
+        followed = [each.id for each in found["processed_events"] if each.data["consumer"] == "trigger-hms-followed"]
+        return [*sorted(due ^ counted), *unread, *errors[len(followed) :]]
 
     def new_site(self) -> Site:
         """Another tenant, with two recipients and three keys."""
@@ -259,7 +288,8 @@ def running(backend: Backend, folder: Path, **settings: str) -> Iterator[Cloud]:
     """The gateway in a process of its own, over this backend."""
     token_secret = secrets.token_urlsafe(32)
     operator_key, port, log = secrets.token_urlsafe(24), free_port(), folder / "gateway.log"
-    backend.create_topic(TOPIC)
+    for topic in TOPICS:
+        backend.create_topic(topic)
     environment = {
         **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH")},
         "PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}",
@@ -269,6 +299,7 @@ def running(backend: Backend, folder: Path, **settings: str) -> Iterator[Cloud]:
         "JWT_SECRET": token_secret,
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
         "FIRESTORE_INDEXES": str(ROOT / "firestore.indexes.json"),
+        **NO_MAIL,
         **settings,
     }
     gateway = Gateway(environment, port, log)

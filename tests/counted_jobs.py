@@ -8,12 +8,14 @@ from fractions import Fraction
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from printpipe.domain.file_records import Filament, Plate, StoredPrintFile
 from printpipe.domain.ids import new_id, public_number
+from printpipe.domain.job_records import Job, Run
 from printpipe.domain.lifecycles import JobStatus
+from printpipe.domain.messages import MODELS, Message
 from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.platform import Platform
-from printpipe.domain.records import Filament, Job, Plate, Run, StoredPrintFile
 from printpipe.domain.tenancy import SYSTEM, Caller
 from printpipe.services.access.directory import Directory
 from printpipe.services.context import Context
@@ -21,14 +23,34 @@ from printpipe.services.context import Context
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 
+class Post:
+    """A bus that keeps what is published until it is taken."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+
+    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> str:
+        """The message's number."""
+        self._messages.append(MODELS[topic].model_validate_json(data))
+        return str(len(self._messages))
+
+    def taken(self) -> list[Message]:
+        """What was published since it was asked last."""
+        found, self._messages = self._messages, []
+        return found
+
+
 @dataclass(frozen=True)
 class _Ports:
     documents: Documents
+    bus: Post
 
 
-def context_of(documents: Documents, clock: Callable[[], datetime], organization: str | None = None) -> Context:
+def context_of(
+    documents: Documents, clock: Callable[[], datetime], organization: str | None = None, bus: Post | None = None
+) -> Context:
     """A call of an organization's, or an event's where there is none."""
-    platform, policy = cast(Platform, _Ports(documents)), Policy(fetch_token_secrets=[bytes(32)])
+    platform, policy = cast(Platform, _Ports(documents, bus or Post())), Policy(fetch_token_secrets=[bytes(32)])
     caller = Caller("key", organization_id=organization) if organization else SYSTEM
     return Context(caller, new_id(), None, clock, platform, policy, Directory(platform, policy, lambda: 0.0))
 

@@ -6,31 +6,34 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from printpipe.adapters.embedded.bus import EmbeddedBus
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
 from printpipe.adapters.embedded.files import EmbeddedFiles
 from printpipe.adapters.metered import MeteredDocuments
 from printpipe.domain.commands import parse_order
+from printpipe.domain.file_records import Filament, Plate, StoredPrintFile
 from printpipe.domain.ids import NO_KEY, new_id
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import CommandStatus, JobStatus, Priority
+from printpipe.domain.messages import TOPICS
 from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Create, Documents, Query, Update, Where, Write
 from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.platform import Platform
-from printpipe.domain.records import Command, Filament, Job, Plate, Printer, StoredPrintFile
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import Command
 from printpipe.domain.tenancy import Caller, Recipient
 from printpipe.services import events
 from printpipe.services.access.directory import Directory
-from printpipe.services.commands import commands, execution
+from printpipe.services.commands import commands, execution, sweeping
 from printpipe.services.commands.commands import Target
 from printpipe.services.commands.execution import Result
-from printpipe.services.commands.messages import PRINTER_COMMANDS
 from printpipe.services.context import Context
 from printpipe.services.events import Happening
 from printpipe.services.jobs import cancellation, dispatch, queue
 from printpipe.services.jobs.jobs import queued
 from printpipe.services.printers import status_reports
 from printpipe.services.printers.status_reports import Report
+from tests.published import CheckedBus
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOLDER = "agent"
@@ -40,7 +43,7 @@ HOLDER = "agent"
 class _Ports:
     documents: Documents
     files: Files
-    bus: EmbeddedBus = field(default_factory=EmbeddedBus)
+    bus: CheckedBus = field(default_factory=CheckedBus)
 
 
 def embedded_farm(folder: Path, mark: str = "") -> "Farm":
@@ -58,11 +61,17 @@ class Farm:
         self._mark, self._count = mark, 0
         self.organization, self.site = f"org-{mark}", f"site-{mark}"
         self._ports = _Ports(documents, files)
-        self._ports.bus.create_topic(PRINTER_COMMANDS)
+        for topic in TOPICS:
+            self._ports.bus.create_topic(topic)
         self._policy = Policy(fetch_token_secrets=[bytes(32)])
         self._directory = Directory(cast(Platform, self._ports), self._policy, lambda: 0.0)
         site = {"recipientId": self.site, "organizationId": self.organization, "client": "agent", "createdAt": START}
         documents.commit(Create(f"recipients/{self.site}", {**site, "name": "hall"}))
+
+    @property
+    def bus(self) -> CheckedBus:
+        """The bus, which takes what the topics' schemas allow."""
+        return self._ports.bus
 
     def context(self, user: str = "user-1") -> Context:
         """A call of a user's."""
@@ -193,6 +202,7 @@ class Farm:
 
     def sweep(self) -> None:
         """What the schedule does every minute."""
+        sweeping.sweep(self.context())
         queue.sweep(self.context())
 
     def job(self, job_id: str) -> Job:

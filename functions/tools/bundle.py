@@ -26,6 +26,7 @@ PORTS = ("documents", "files", "bus", "keys")
 MANIFEST = "manifest.json"
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
 _UNIX, _RIGHTS = 3, 0o100644
+_HOLDS_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 class Incomplete(Exception):
@@ -53,6 +54,8 @@ def choices(row: catalog.Row) -> Mapping[str, bool]:
         f"{PACKAGE}.runtime.http": row.http is not None,
         f"{PACKAGE}.runtime.events": row.trigger is not None,
         f"{PACKAGE}.adapters.remote": "files" in row.uses,
+        f"{PACKAGE}.adapters.outbound": "outbound" in row.uses,
+        f"{PACKAGE}.adapters.mail": "outbound" in row.uses,
         f"{PACKAGE}.services.access.tokens": tokens,
         f"{PACKAGE}.services.access.rate_limits": row.limit is not None or row.auth == "ticket",
         f"{PACKAGE}.runtime.sockets": row.auth == "ticket",
@@ -110,7 +113,7 @@ class Sources:
         if "." in name:
             yield name.rpartition(".")[0]
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        for node in _imports(self.read(file), str(file)):
+        for node in _imports(self.read(file)):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names if _ours(alias.name))
             else:
@@ -123,17 +126,17 @@ class Sources:
 
 
 @cache
-def _imports(source: bytes, file: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
+def _imports(source: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]:
     """A module's import statements, inside functions too."""
-    return tuple(node for node in _statements(ast.parse(source, file)) if isinstance(node, ast.Import | ast.ImportFrom))
+    return tuple(node for node in _statements(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node except the bodies of `if TYPE_CHECKING:`."""
+    """Every statement except the bodies of `if TYPE_CHECKING:`."""
     yield node
     skipped = node.body if isinstance(node, ast.If) and _is_type_checking(node.test) else []
     for child in ast.iter_child_nodes(node):
-        if child not in skipped:
+        if isinstance(child, _HOLDS_STATEMENTS) and child not in skipped:
             yield from _statements(child)
 
 

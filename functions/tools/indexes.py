@@ -37,15 +37,20 @@ PROMISED = (
 """Indexes that clients of the store itself rely on, whether our own queries need them or not."""
 
 EXPIRING = {
+    "dead_letters": "expiresAt",
     "idempotency_keys": "expiresAt",
+    "notification_deliveries": "expiresAt",
     "printer_status_updates": "expiresAt",
+    "processed_events": "expiresAt",
     "rate_limits": "expiresAt",
     "socket_tickets": "expiresAt",
 }
 """The field of a collection whose time, once past, lets Firestore remove the document."""
 
-OPAQUE_TEXTS = frozenset({"access_code", "encrypted_data", "notes", "unencrypted_data", "sealed", "upload_url"})
-"""Long or encrypted texts, by which nobody could look for anything."""
+OPAQUE_TEXTS = frozenset(
+    {"access_code", "content", "encrypted_data", "notes", "unencrypted_data", "sealed", "upload_url"}
+)
+"""Long or encrypted texts and bytes, by which nobody could look for anything."""
 
 _SAMPLES: Mapping[Any, Sequence[Any]] = {
     str: ["text"],

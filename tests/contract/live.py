@@ -12,7 +12,7 @@ import requests
 from websockets.sync.client import ClientConnection, connect
 
 from printpipe.domain.ports.documents import Create
-from printpipe.domain.records import Printer
+from printpipe.domain.printer_records import Printer
 from tests.cloud import Cloud, Site
 
 Message = Mapping[str, Any]

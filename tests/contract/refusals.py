@@ -22,7 +22,9 @@ LIVE = {"printernizer-socket-open", "printernizer-event-stream"}
 """Faces whose answer does not end by itself: who may have it is shown where it is read."""
 
 _OF_WHOEVER_ASKS = {
+    "cloud-metrics-show",
     "printernizer-cleanup-run",
+    "printernizer-notification-create",
     "printernizer-statistics-overview",
     "printernizer-system-show",
     "printernizer-ticket-create",
@@ -30,6 +32,7 @@ _OF_WHOEVER_ASKS = {
 
 _TELLING = {
     "access_code",
+    "address",
     "customer_name",
     "fileName",
     "file_name",

@@ -69,7 +69,12 @@ COSTS: Mapping[tuple[str, str], Cost] = {
     ("cloud-organization-create", "POST"): Cost(reads=1, writes=3),
     ("cloud-organization-list", "GET"): Cost(reads=1),
     ("cloud-organization-update", "PUT"): Cost(reads=1, writes=2),
+    ("cloud-organization-erase", "DELETE"): Cost(reads=2, writes=2),
     ("cloud-audit-list", "GET"): Cost(reads=2),
+    ("cloud-metrics-show", "GET"): Cost(reads=6, counts=13),
+    ("cloud-dead-letter-list", "GET"): Cost(reads=2),
+    ("cloud-dead-letter-replay", "POST"): Cost(reads=1, writes=2),
+    ("cloud-dead-letter-remove", "DELETE"): Cost(reads=1, writes=1, deletes=1),
     ("cloud-recipient-create", "POST"): Cost(reads=1, writes=3),
     ("cloud-recipient-list", "GET"): Cost(reads=3),
     ("cloud-key-create", "POST"): Cost(reads=3, writes=4),
@@ -126,6 +131,13 @@ COSTS: Mapping[tuple[str, str], Cost] = {
     ("printernizer-cleanup-list", "GET"): Cost(reads=2),
     ("printernizer-cleanup-run", "POST"): Cost(reads=7, writes=3),
     ("printernizer-ticket-create", "POST"): Cost(reads=1, writes=1),
+    ("printernizer-incident-list", "GET"): Cost(reads=1, counts=1),
+    ("printernizer-notification-list", "GET"): Cost(reads=2),
+    ("printernizer-notification-create", "POST"): Cost(reads=2, writes=3, counts=1),
+    ("printernizer-notification-show", "GET"): Cost(reads=1),
+    ("printernizer-notification-update", "PUT"): Cost(reads=1, writes=2),
+    ("printernizer-notification-delete", "DELETE"): Cost(reads=1, writes=1, deletes=1),
+    ("printernizer-notification-test", "POST"): Cost(reads=2, writes=1),
     ("printernizer-statistics-overview", "GET"): Cost(reads=33, counts=7),
     ("printernizer-statistics-printer", "GET"): Cost(reads=35),
 }
@@ -307,10 +319,10 @@ def test_what_touches_no_document_costs_nothing_and_says_nothing(cloud: Cloud) -
     assert cost == FREE
 
 
-def test_a_key_and_a_recipient_are_read_once(cloud: Cloud, site: Site) -> None:
+def test_a_key_its_organization_and_a_recipient_are_read_once(cloud: Cloud, site: Site) -> None:
     path = f"/control?recipientId={site.lan_recipient}"
     costs = [call(cloud, "GET", path, key=site.lan_key)[1] for _ in range(2)]
-    assert costs == [Cost(reads=3), Cost(reads=1)]
+    assert costs == [Cost(reads=4), Cost(reads=1)]
 
 
 def test_a_start_that_is_taken_reads_all_that_its_payload_tells(cloud: Cloud, warm: Site) -> None:

@@ -197,7 +197,7 @@ def test_a_start_that_no_client_took_ends_as_cancelled(desk: Desk, cloud: Cloud)
     (start,) = desk.starts(job)
     past = datetime.now(UTC) - timedelta(minutes=10)
     cloud.backend.documents.commit(Update(f"printer_commands/{start['commandId']}", {"expiresAt": past}))
-    cloud.fire("trigger-queue-sweep")
+    cloud.fire("trigger-command-sweep")
     assert (desk.show(job)["status"], len(desk.starts(job))) == ("cancelled", 1)
 
 

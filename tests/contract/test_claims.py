@@ -9,6 +9,7 @@ import requests
 
 from printpipe.domain.ports.documents import Query, Update, Where
 from tests.cloud import Cloud, Site
+from tests.contract.file_reading import read
 
 RACERS = 64
 RACE_SECONDS = 5.0
@@ -127,6 +128,7 @@ def test_metadata_alone_uses_the_token_but_takes_no_job(cloud: Cloud, site: Site
 
 def test_listing_repeats_a_token_and_writes_nothing(cloud: Cloud, site: Site) -> None:
     uploaded = cloud.upload(site.lan_recipient, "PROD-LIST")
+    read(cloud, uploaded["fileId"])
     before = cloud.document(f"files/{uploaded['fileId']}").version
     tokens = set()
     for _ in range(5):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from printpipe.domain.ports.documents import Create, Query, Where
-from printpipe.domain.records import Printer, StatusUpdate
+from printpipe.domain.printer_records import Printer, StatusUpdate
 from tests.backends import embedded, google
 from tests.cloud import Cloud, Site, running
 from tests.contract.wire_examples import examples

@@ -54,6 +54,7 @@ NOT_REPEATABLE = {
     "cloud-transfer-url": "a way into the bucket: each call gives a fresh one, in place of the one before",
     "cloud-upload-complete": "an end: what it creates has the upload's id, and a repetition finds it there",
     "printernizer-cleanup-run": "a removal: a repetition finds nothing to remove",
+    "printernizer-notification-test": "a test: what a repetition sends besides says that it is one",
     "printernizer-ticket-create": "a way in, good once: what a repetition has besides ends by itself",
     "printpro-status-create": "a report: the same again is one more sample of a history that is pruned",
     "taverna-status-update": "a report: the same again changes nothing",

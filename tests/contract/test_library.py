@@ -9,6 +9,8 @@ import requests
 from local.sample_print import make_3mf
 from printpipe.domain.ports.documents import Update
 from tests.cloud import Cloud, Site
+from tests.contract.file_reading import read
+from tests.contract.live import eventually
 from tests.contract.storage_agent import Json, StorageAgent, done, found, id_of, sums, trouble
 
 ONE_BACKEND_AT_REDUCED_COUNTS = True
@@ -166,6 +168,18 @@ def test_a_stored_file_gives_its_bytes_and_its_picture(agent: StorageAgent, mode
     width, height = struct.unpack(">II", picture.content[16:24])
     assert min(width, height) > 0
     assert shown["metadata"]["estimated_print_time"] == 60
+    (stored,) = agent.cloud.documents("files", agent.site.agent_recipient)
+    assert read(agent.cloud, stored.id).read_at is not None
+    again = agent.cloud.call("GET", shown["preview_url"], token=agent.member)
+    assert (again.status_code, again.content) == (200, picture.content)
+
+
+@pytest.mark.parametrize("cloud", ["embedded"], indirect=True)
+def test_a_stored_file_is_read_without_being_asked(cloud: Cloud, agent: StorageAgent) -> None:
+    path = f"files/{uploaded(agent)}"
+    eventually(lambda: cloud.document(path).data["readAt"] is not None, "the file was not read")
+    (plate,) = cloud.document(path).data["plates"]
+    assert cloud.backend.files.stat(plate["thumbnailPath"]) is not None
 
 
 def test_what_was_not_downloaded_has_neither(agent: StorageAgent) -> None:
@@ -180,6 +194,7 @@ def test_what_was_not_downloaded_has_neither(agent: StorageAgent) -> None:
 def test_deleting_removes_our_copy_alone(cloud: Cloud, agent: StorageAgent, model: bytes) -> None:
     _, file = fetched(agent, model)
     (stored,) = cloud.documents("files", agent.site.agent_recipient)
+    read(cloud, stored.id)
     objects = [stored.data["gcsPath"], *(each["thumbnailPath"] for each in stored.data["plates"])]
     assert all(cloud.backend.files.stat(each) for each in objects)
     answer = done(agent.ask("DELETE", file))

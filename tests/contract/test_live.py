@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from printpipe.domain.ports.documents import Create, Update, Write
-from printpipe.domain.records import Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.transfers import Transfer, TransferStatus
 from tests.cloud import Cloud, Site
 from tests.contract.live import Message, eventually, printer_of, register, report, said, shows, socket, stream, up_to

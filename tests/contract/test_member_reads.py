@@ -14,7 +14,7 @@ from tests.rules.readers import READABLE, Database, members, query
 
 SERIAL = "01P00A381200434"
 HEADER = "Idempotency-Key"
-UNBUILT = {"statistics"}
+UNBUILT = {"incidents", "statistics"}
 CONTENT_HASHES = {"sha256"}
 """Names under which a picture's own hash may be seen."""
 

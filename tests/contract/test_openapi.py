@@ -5,6 +5,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 import pytest
 import requests
 
+from local.messages import posted_event
+from local.schedules import post
+from printpipe.domain.dead_letters import SOURCE
 from tests.cloud import Cloud
 from tests.contract.described import MODEL, ORGANIZATION, RECIPIENT, SERIAL, Service, described_service
 from tests.contract.refusals import LIVE
@@ -115,6 +119,19 @@ def _key(service: Service) -> str:
     return str(service.call("POST", "/api/v1/keys", json={"name": "another", "scopes": ["app"]}).json()["keyId"])
 
 
+def _dead_letter(service: Service) -> str:
+    attributes = {"organization": ORGANIZATION, SOURCE: "trigger-hms-followed", "eventId": secrets.token_hex(8)}
+    at, message_id = datetime.now(UTC), secrets.token_hex(8)
+    event = posted_event("trigger-dead-letter-stored", "local", "dead-letters", b"{}", attributes, message_id, at)
+    post(service.cloud.base_url, event)
+    return str(service.call("GET", "/api/v1/dead-letters").json()["deadLetters"][0]["deadLetterId"])
+
+
+def _another_organization(service: Service) -> str:
+    made = service.cloud.call("POST", "/api/v1/organizations", key=service.cloud.operator_key, json={"name": "Annex"})
+    return str(made.json()["organizationId"])
+
+
 def _membership(service: Service) -> str:
     body = {"userId": "another", "role": "viewer"}
     return str(service.call("POST", "/api/v1/memberships", json=body).json()["membershipId"])
@@ -146,6 +163,11 @@ def _tracked_print(service: Service) -> str:
     return str(service.cloud.call("POST", "/api/status/start", json=body).json()["print_status_id"])
 
 
+def _channel(service: Service) -> str:
+    body = {"name": "Office", "kind": "email", "address": "office@example.org"}
+    return str(service.call("POST", "/api/v1/notifications", json=body).json()["id"])
+
+
 MADE: Mapping[str, Callable[[Service], str]] = {
     "https://storage.googleapis.com/bucket/file.gcode": _remote_file,
     "PROD-55": _product,
@@ -153,10 +175,12 @@ MADE: Mapping[str, Callable[[Service], str]] = {
     "token-abcd1234": lambda service: str(service.upload()["fetchToken"]),
     "cmd-uuid-5678": lambda service: service.cloud.queue(RECIPIENT, "pause", printerSerial=SERIAL),
     "event-uuid-3456": _event,
+    "0c4f1a7d9b3e5f6081726354a5b6c7d8": _dead_letter,
     "key-uuid-2468": _key,
     "member-uuid-1357": _membership,
     "printer-uuid-8642": _printer,
     "bambu_a1_001": _printer,
+    "7d0c5f1e-93b2-4a86-8c47-2f6e1b9a0d35": _channel,
     "PRINTER001": _tavern,
     "238112345678902": _tracked_print,
     "f123": lambda service: str(service.upload()["fileId"]),
@@ -165,12 +189,13 @@ MADE: Mapping[str, Callable[[Service], str]] = {
 """What the examples name, and the cloud gives a name of its own: it is made, and goes by that."""
 
 MADE_FOR: Mapping[str, Mapping[str, Callable[[Service], str]]] = {
-    "cloud_upload_complete_post": {"file-uuid-1234": _begun_upload}
+    "cloud_organization_erase_delete": {"org-uuid-here": _another_organization},
+    "cloud_upload_complete_post": {"file-uuid-1234": _begun_upload},
 }
 
 BYTES = {"file": ("model.3mf", MODEL, "model/3mf"), "image": ("snapshot.jpg", PICTURE, "image/jpeg")}
-OPERATORS = {"cloud_organization_create_post", "cloud_organization_list_get"}
-"""What only the operator may do."""
+OPERATORS = {"cloud_organization_create_post", "cloud_organization_list_get", "cloud_organization_erase_delete"}
+"""What only the operator may do, or what the examples' own organization had better not."""
 
 OF_AGENTS = {
     "cloud_agent_printers_get": 403,

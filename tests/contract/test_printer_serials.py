@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from printpipe.domain.ports.documents import Create, Document, Update
-from printpipe.domain.records import Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.services.printers import printers, status_reports
 from printpipe.services.printers.status_reports import Report, Taken
 from tests.cloud import Cloud, Site

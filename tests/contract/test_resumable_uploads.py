@@ -14,6 +14,7 @@ import requests
 from local.sample_print import make_3mf
 from printpipe.domain.ports.documents import Query, Update, Where
 from tests.cloud import Cloud, Site
+from tests.contract.file_reading import read
 from tests.unit.print_files.test_refusals import ARCHIVES
 
 GCODE = b"G28\nG1 X1 Y2 E0.1\n; filament used [g] = 3.68\n"
@@ -144,8 +145,9 @@ def test_a_3mf_is_looked_at_as_if_it_came_whole(cloud: Cloud, site: Site) -> Non
     assert [plate["index"] for plate in body["plates"]] == [1, 2]
     stored = cloud.document(f"files/{opened['fileId']}").data
     assert (stored["fileName"], stored["status"]) == ("Zwei.gcode.3mf", "uploaded")
-    for plate in stored["plates"]:
-        with cloud.backend.files.open(plate["thumbnailPath"]) as picture:
+    for path in (plate.thumbnail_path for plate in read(cloud, opened["fileId"]).plates):
+        assert path is not None
+        with cloud.backend.files.open(path) as picture:
             assert picture.read(8) == b"\x89PNG\r\n\x1a\n"
     fetched = cloud.call("GET", f"/fetch/{body['fetchToken']}").json()
     assert base64.b64decode(fetched["data"]) == content
@@ -171,8 +173,7 @@ def test_of_many_that_complete_one_makes_the_job(cloud: Cloud, site: Site) -> No
     assert len({answer.text for answer in answers}) == 1
     assert len(cloud.documents("print_jobs", site.lan_recipient)) == 1
     assert sorted(records(cloud, opened["fileId"])) == ["file.uploaded", "upload.opened"]
-    (plate,) = cloud.document(f"files/{opened['fileId']}").data["plates"]
-    assert cloud.backend.files.stat(plate["thumbnailPath"]) is not None
+    assert len(read(cloud, opened["fileId"]).plates) == 1
 
 
 def test_a_right_and_a_wrong_completion_at_once_leave_a_whole_file_or_none(cloud: Cloud, site: Site) -> None:

@@ -128,13 +128,14 @@ def test_a_role_is_good_for_its_scopes_and_no_more(cloud: Cloud, offered: str) -
             attempt.assert_refused(attempt.call(token=_token(cloud, organization, role)), 403)
             attempt.assert_refused(attempt.call(organization, token=theirs), 403)
             assert attempt.stored() == before
-    _assert_works(attempt.call(token=cloud.token(attempt.site.organization, None, _member(attempt))), attempt)
+    member = _member(attempt, offered)
+    _assert_works(attempt.call(token=cloud.token(attempt.site.organization, None, member)), attempt)
 
 
 @pytest.mark.parametrize("offered", OFFERED)
 def test_a_membership_does_for_a_token_of_no_organization(cloud: Cloud, offered: str) -> None:
     attempt = _attempt(cloud, offered)
-    token = cloud.token(None, None, _member(attempt))
+    token = cloud.token(None, None, _member(attempt, offered))
     attempt.assert_refused(attempt.call(token=token), attempt.unclear)
     attempt.assert_refused(attempt.call(cloud.new_site().organization, token=token), 403)
     _assert_works(attempt.call(attempt.site.organization, token=token), attempt)
@@ -144,10 +145,10 @@ def _assert_works(answer: requests.Response, attempt: Attempt) -> None:
     assert answer.status_code == attempt.step["response"]["status"], answer.text
 
 
-def _member(attempt: Attempt) -> str:
-    """A new operator of the organization."""
+def _member(attempt: Attempt, offered: str) -> str:
+    """A new member of the organization: an operator, unless only its administrators may do this."""
     user = f"user-{secrets.token_hex(5)}"
-    _join(attempt, user, "operator")
+    _join(attempt, user, "operator" if _may("operator", offered) else "admin")
     return user
 
 

@@ -60,6 +60,7 @@ BEYOND_A_SCHEMA = {
     "image": "must be a JPEG in base64",
     "imageData": "must be a JPEG in base64",
     "cameraImage": "must be a JPEG in base64",
+    "confirm": "must be the organization's id once more",
     "cursor": "must be one that a list gave",
     "timeZone": "one that there is",
     "scopes": "no key can have a scope that is none, or that its maker lacks",

@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from local.sample_print import make_3mf
+from printpipe.domain.job_records import Job
 from printpipe.domain.ports.documents import Delete, Update
-from printpipe.domain.records import Job
 from tests.cloud import Cloud
 from tests.contract import printernizer_shown as printed
 from tests.contract.described import missing
@@ -114,7 +114,7 @@ class Workshop:
         self.event(job, "job_completed")
         self.report(SERIAL, state="idle")
         if self.cloud.backend.embedded:
-            self.cloud.wait_for_counts(self.site.organization)
+            self.cloud.wait_for_effects(self.site.organization)
         else:
             count_job(self.cloud, Job.of(self.cloud.document(f"print_jobs/{job}")))
 

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from printpipe.domain.errors import Unavailable
+from printpipe.domain.file_records import Origin
+from printpipe.domain.job_records import Consumption, Cost, Costs, Job
 from printpipe.domain.lifecycles import JobStatus
+from printpipe.domain.messages import JobEvent
 from printpipe.domain.ports.documents import Create, Query, Update, Where
-from printpipe.domain.records import Consumption, Cost, Costs, Job, Origin, Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.statistics import Counts, MaterialUse, Statistic
 from printpipe.domain.transfers import Transfer, TransferStatus
 from printpipe.services.statistics import counting
@@ -34,20 +37,19 @@ def of(backend: Backend, organization: str) -> dict[str, Any]:
     return {each.id.removeprefix(f"{organization}_"): each.data for each in found}
 
 
-def told(cloud: Cloud, job: Job, **fields: Any) -> None:
-    """The event function is told that the job was written."""
-    path = f"print_jobs/{job.job_id}"
-    name = f"projects/demo/databases/(default)/documents/{path}"
-    headers = {
-        "ce-id": secrets.token_hex(8),
-        "ce-type": "google.cloud.firestore.document.v1.written",
-        "ce-specversion": "1.0",
-        "ce-source": "//firestore.googleapis.com/projects/demo/databases/(default)",
-        "ce-subject": f"documents/{path}",
-    }
-    value = {"name": name, "fields": {"status": {"stringValue": job.status.value}, **fields}}
-    answer = cloud.call("POST", "/trigger-job-counted", headers=headers, json={"value": value})
-    assert answer.status_code == 200, answer.text
+def told(cloud: Cloud, job: Job) -> None:
+    """The event function is told that the job has ended, or was changed since."""
+    message = JobEvent(
+        event_id=secrets.token_hex(8),
+        kind=f"job_{job.status}",
+        organization_id=job.organization_id,
+        occurred_at=ENDED,
+        request_id="told",
+        about="job",
+        job_id=job.job_id,
+        status=job.status.value,
+    )
+    cloud.deliver("trigger-job-counted", message)
 
 
 def stored(cloud: Cloud, job: Job) -> Job:

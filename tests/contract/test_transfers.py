@@ -11,6 +11,7 @@ from local.sample_print import make_3mf
 from printpipe.domain.ports.documents import Create, Query, Update, Where
 from printpipe.domain.sizes import UPLOAD_BYTES
 from tests.cloud import Cloud, Site
+from tests.contract.file_reading import read
 from tests.contract.storage_agent import AGENT, Json, StorageAgent, done, found, id_of, refused, sums, trouble
 
 ONE_BACKEND_AT_REDUCED_COUNTS = True
@@ -102,8 +103,8 @@ def test_a_file_comes_from_its_printer_into_the_cloud(
     assert (stored["status"], stored["newestJobId"], stored["sha256"]) == ("stored", None, sums(model)["sha256"])
     assert stored["origin"]["path"] == PATH
     assert stored["origin"]["printerId"] == printer["id"]
-    assert len(stored["plates"]) == 1
-    assert is_there(cloud, stored["plates"][0]["thumbnailPath"])
+    (plate,) = read(cloud, stored["fileId"]).plates
+    assert is_there(cloud, str(plate.thumbnail_path))
     with cloud.backend.files.open(stored["gcsPath"]) as stream:
         assert stream.read() == model
     assert cloud.documents("print_jobs", site.agent_recipient) == []
@@ -193,8 +194,8 @@ def test_a_file_arrives_once_however_often_that_is_told(
     (stored,) = copies(cloud, site)
     done(agent.result(command, result=sums(model)))
     assert done(agent.arrived(command, model))["status"] == "completed"
-    assert copies(cloud, site) == [stored]
-    assert is_there(cloud, stored["plates"][0]["thumbnailPath"])
+    assert [each["fileId"] for each in copies(cloud, site)] == [stored["fileId"]]
+    assert is_there(cloud, str(read(cloud, stored["fileId"]).plates[0].thumbnail_path))
     refused(agent.progress(command, 1), 409, "completed")
 
 
@@ -227,6 +228,7 @@ def test_a_changed_file_takes_the_place_of_its_older_copy(
 ) -> None:
     printer, file = fetched(agent, model)
     (older,) = copies(cloud, site)
+    read(cloud, older["fileId"])
     newer = make_3mf("other", layers=4, seconds=90)
     agent.listing(printer, found(PATH, len(newer), "2025-09-04T10:00:00Z"))
     agent.download(file)

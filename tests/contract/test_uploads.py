@@ -12,6 +12,7 @@ import requests
 from local.sample_print import make_3mf
 from printpipe.services.files.files import MAX_INLINE_BYTES
 from tests.cloud import Cloud, Site
+from tests.contract.file_reading import read
 from tests.unit.print_files.test_refusals import ARCHIVES
 
 ONE_BACKEND_AT_REDUCED_COUNTS = True
@@ -46,8 +47,9 @@ def test_a_3mf_shows_its_plates_and_their_pictures(cloud: Cloud, site: Site) -> 
         assert plate["filaments"][0]["type"] == "PETG"
     stored = cloud.document(f"files/{body['fileId']}").data
     assert stored["fileName"] == "Zwei Würfel.gcode.3mf"
-    for plate in stored["plates"]:
-        with cloud.backend.files.open(plate["thumbnailPath"]) as picture:
+    for path in (plate.thumbnail_path for plate in read(cloud, body["fileId"]).plates):
+        assert path is not None
+        with cloud.backend.files.open(path) as picture:
             assert picture.read(8) == b"\x89PNG\r\n\x1a\n"
 
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from printpipe.domain.messages import DEAD_LETTERS, MODELS
 from printpipe.domain.ports.bus import Received
 from printpipe.runtime.catalog import rows
 from tests.cloud import TOPIC, Cloud, Site
@@ -14,6 +15,10 @@ from tests.contract.wire_examples import differences, examples, fill, saved
 
 FACES = sorted(face.name for row in rows().values() if row.http for face in row.faces)
 """A row that two dialects share has an example of each."""
+
+FOLLOWERS = sorted(
+    row.name for row in rows().values() if row.trigger and row.trigger.topic and row.trigger.topic != DEAD_LETTERS
+)
 
 
 @pytest.mark.parametrize("name", FACES)
@@ -24,10 +29,26 @@ def test_answers_as_its_example_says(cloud: Cloud, site: Site, name: str) -> Non
         answer = send(cloud, step, variables)
         where = f"{name}: {step['title']}"
         assert answer.status_code == response["status"], f"{where}: {answer.text}"
-        assert answer.headers["X-Request-Id"], where
+        assert "X-Request-Id" in answer.headers or step["request"]["path"].startswith("/trigger-"), where
         if "json" in response:
             assert differences(response["json"], answer.json()) == [], where
         variables |= saved(step, answer.json()) if "save" in step else {}
+
+
+@pytest.mark.parametrize("name", FOLLOWERS)
+def test_takes_a_message_as_its_example_shows_it(cloud: Cloud, site: Site, name: str) -> None:
+    variables = {**variables_of(cloud, site), "event": secrets.token_hex(8)}
+    row = next(row for row in rows().values() if row.name == name)
+    assert row.trigger is not None
+    for step in examples(name):
+        told = {
+            "eventId": "{{event}}",
+            "organizationId": "{{organization}}",
+            "occurredAt": "2025-10-31T10:00:00.5Z",
+            "requestId": "a-request-id",
+            **step["message"],
+        }
+        cloud.deliver(name, MODELS[str(row.trigger.topic)].model_validate(fill(told, variables)))
 
 
 @pytest.mark.parametrize("cloud", [pytest.param("google", marks=pytest.mark.emulators)], indirect=True)

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from local.emulators import ENVIRONMENT, Missing, find
+from local.faults import Faults
 from local.stack import Backend, Stack
 
 BACKENDS = ("embedded", pytest.param("google", marks=pytest.mark.emulators))
@@ -72,7 +73,7 @@ def command_of(stack: Stack, command_id: str) -> dict[str, Any]:
 @contextmanager
 def faults(stack: Stack, **switches: Any) -> Iterator[None]:
     """The relay's faults (see `local.faults.Faults`), all off again afterwards."""
-    off = {"duplicates": 0, "reorder": 0, "fail": 0, "drop": False, "drop_messages": 0}
+    off = Faults().model_dump()
     requests.post(stack.faults_url, json={**off, **switches}, timeout=5).raise_for_status()
     try:
         yield

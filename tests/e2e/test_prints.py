@@ -21,6 +21,8 @@ LONG = make_3mf("long print", layers=40, seconds=2400)
 """Eight seconds at the stack's speed."""
 
 ENDS = {"job_completed", "job_failed", "job_cancelled"}
+SETTLED = 3.0 if SOAK else 1.0
+"""Seconds for which no further end may come."""
 
 
 @pytest.fixture(params=[0, 1] if SOAK else [None])
@@ -59,7 +61,7 @@ def _events(stack: Stack, job_id: str) -> list[Mapping[str, Any]]:
 def _ends(stack: Stack, job_id: str) -> list[Mapping[str, Any]]:
     """The job's last events, once no further one comes."""
     until(lambda: any(each["eventType"] in ENDS for each in _events(stack, job_id)), "the job's last event")
-    settled, count = time.monotonic() + 3, 0
+    settled, count = time.monotonic() + SETTLED, 0
     while time.monotonic() < settled:
         found = [each for each in _events(stack, job_id) if each["eventType"] in ENDS]
         assert len(found) >= count

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -19,26 +20,36 @@ from local.emulators import ENVIRONMENT, Missing, find
 from local.sample_print import make_3mf
 from local.stack import Stack
 from tests.counts import SOAK
+from tests.e2e.collector import Collector, Span, collecting
 from tests.e2e.stack import BACKENDS, call, command_of, faults, queue, running_stack, until
 
 STEPS = {"upload", "stored", "trigger", "published", "received", "claimed", "on the printer", "first layer", "done"}
 ON_GOOGLE = pytest.param("google", marks=pytest.mark.emulators)
-ENDINGS = [
-    ("embedded", signal.SIGINT),
-    pytest.param("google", signal.SIGTERM, marks=pytest.mark.emulators),
-    *([("embedded", signal.SIGTERM)] if SOAK else []),
-    *([pytest.param("google", signal.SIGKILL, marks=pytest.mark.emulators)] if SOAK else []),
-]
+WAYS = [("google", signal.SIGINT)]
+if SOAK:
+    WAYS += [("google", signal.SIGTERM), ("google", signal.SIGKILL), ("embedded", signal.SIGINT)]
+    WAYS += [("embedded", signal.SIGTERM)]
+ENDINGS = [pytest.param(*way, marks=[pytest.mark.emulators] if way[0] == "google" else []) for way in WAYS]
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    """Where the stack sends its spans."""
+    with collecting() as running:
+        yield running
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, collector: Collector
+) -> Iterator[Stack]:
     """The whole stack; leases last and reconciles come a minute, as in production, where there is time for that."""
     minute = 60.0 if SOAK else 5.0
     timing = {"reconcile": minute} | ({} if SOAK else {"pull_wait": 4.0})
     folder = tmp_path_factory.mktemp("stack")
-    settings = {"COMMAND_LEASE_SECONDS": str(minute)}
-    with running_stack(request.param, folder, timing=timing, settings=settings) as running:
+    settings = {"COMMAND_LEASE_SECONDS": str(minute), "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    traced = {**settings, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    with running_stack(request.param, folder, timing=timing, settings=traced) as running:
         yield running
 
 
@@ -143,10 +154,11 @@ def test_without_emulators_it_prints_a_file_of_ones_own_and_says_how_to_get_them
     assert not (tmp_path / "stack/stack.json").exists()
 
 
-def test_a_file_that_is_none_is_refused_with_the_reason(tmp_path: Path) -> None:
-    file = tmp_path / "poem.3mf"
+def assert_refuses_what_is_no_file(folder: Path) -> None:
+    """A stack in this folder starts, and says why it does not print."""
+    file = folder / "poem.3mf"
     file.write_text("this is no archive")
-    code, lines = run_once(tmp_path / "stack", "embedded", FILE=str(file))
+    code, lines = run_once(folder, "embedded", FILE=str(file))
     assert code == 1
     summary = json.loads(lines[-1])
     assert summary["ok"] is False
@@ -177,8 +189,10 @@ def test_nothing_is_left_running(tmp_path: Path, backend: str, number: signal.Si
 def test_nothing_is_left_running_after_a_crash_and_it_starts_again(tmp_path: Path) -> None:
     end(tmp_path, "embedded", signal.SIGKILL)
     assert (tmp_path / "stack.json").exists()
-    code, lines = run_once(tmp_path, "embedded")
-    assert code == 0, lines
+    assert_refuses_what_is_no_file(tmp_path)
+    if SOAK:
+        code, lines = run_once(tmp_path, "embedded")
+        assert code == 0, lines
 
 
 def end(folder: Path, backend: str, number: signal.Signals) -> None:
@@ -248,6 +262,45 @@ def test_keep_keeps_and_fresh_is_fresh(tmp_path: Path, backend: Any) -> None:
 def test_both_printers_print_at_the_same_time(stack: Stack) -> None:
     jobs = [start_print(stack, printer.serial)[0] for printer in stack.printers]
     assert [printed(stack, job)["status"] for job in jobs] == ["completed", "completed"]
+
+
+def test_one_command_is_one_trace(stack: Stack, collector: Collector) -> None:
+    trace, caller = secrets.token_hex(16), secrets.token_hex(8)
+    headers = {"traceparent": f"00-{trace}-{caller}-01"}
+    body = {"recipientId": stack.identity.agent.recipient_id, "printerSerial": stack.printers[0].serial}
+    answer = call(stack, "POST", "/control", json={**body, "commandType": "light_on"}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    spans: list[Span] = []
+
+    def parents(name: str) -> set[str]:
+        """What the spans of this name are below; the caller's is not known by name."""
+        names = {each.id: each.name for each in spans}
+        return {names.get(each.parent, each.parent) for each in spans if each.name == name}
+
+    def complete() -> bool:
+        spans[:] = collector.trace(trace)
+        return all(higher in parents(name) for name, higher in below.items())
+
+    below = {
+        "POST /control": caller,
+        "trigger-command-created": "POST /control",
+        "publish printer-commands": "trigger-command-created",
+        "receive": "publish printer-commands" if stack.backend == "google" else "POST /control",
+        "execute": "receive",
+        "claim": "execute",
+        "POST /control/ack": "claim",
+        "publish": "execute",
+        "acknowledgement": "execute",
+        "effect": "execute",
+        "result": "receive",
+        "POST /control/result": "result",
+        "trigger-command-ended": "POST /control",
+        "publish job-events": "trigger-command-ended",
+        "trigger-job-announced": "publish job-events",
+    }
+    until(complete, "all spans, each below its cause")
+    assert {each.service for each in spans} == {"printpipe-functions", "printpipe-edge-agent"}
+    assert not [each for each in spans if each.failed or stack.identity.agent.api_key in str(each)]
 
 
 def test_a_trigger_delivered_three_times_has_one_effect(stack: Stack) -> None:

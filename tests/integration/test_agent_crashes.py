@@ -21,7 +21,7 @@ KINDS = ("start_print", "pause", "stop")
 UNDECIDABLE = frozenset({Step.SENDING, Step.HANDED_OVER})
 """Where a killed start may have gone out or not: then the printer decides, and an unseen start is `unknown`."""
 START_ONLY = frozenset({Step.FETCHED, Step.UPLOADING, Step.UPLOADED})
-POLLED = (Step.RECEIVED, Step.CLAIMED, Step.SENDING, Step.PUBLISHED, Step.RESULT_QUEUED)
+POLLED = (Step.CLAIMED, Step.SENDING, Step.RESULT_QUEUED, *((Step.RECEIVED, Step.PUBLISHED) if SOAK else ()))
 """The steps for a site without Pub/Sub."""
 SWEEPS = count(6, quick=1)
 PRINT = make_3mf("cube", layers=60, seconds=6000)

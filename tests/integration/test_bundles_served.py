@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import requests
 from google.events.cloud.firestore import DocumentEventData
 from google.protobuf.json_format import ParseDict
 
+from printpipe.domain.messages import TOPICS
 from printpipe.domain.ports.documents import Put
 from printpipe.runtime import catalog
 from tests.backends import Backend
@@ -89,7 +90,24 @@ def _by_set() -> dict[str, list[str]]:
     return found
 
 
+def _first_of_each(names: Iterable[str], kind: Callable[[catalog.Row], object]) -> list[str]:
+    """The first row of each kind."""
+    found: dict[object, str] = {}
+    for name in names:
+        found.setdefault(kind(ROWS[name]), name)
+    return list(found.values())
+
+
+def _source(row: catalog.Row) -> tuple[bool, bool]:
+    """Where a trigger's events come from: a topic, the clock, or otherwise the store."""
+    assert row.trigger is not None
+    return row.trigger.topic is not None, row.trigger.schedule is not None
+
+
 SERVED = ROWS if SOAK else _sample()
+SERVED_TRIGGERS = TRIGGERS if SOAK else _first_of_each(TRIGGERS, _source)
+LOADED = ["cloud-health-check", "cloud-command-ack", *TRIGGERS]
+"""Rows of which each client that they do not use is looked for; at reduced counts one of each set of uses."""
 IMPORTED = {name: [name] for name in ROWS} if SOAK else _by_set()
 """The bundles whose modules one process imports: each alone, or at reduced counts all that share their packages."""
 
@@ -257,13 +275,13 @@ def test_an_http_bundle_answers_in_its_dialect(bundles: Path, tmp_path: Path, na
             assert (keyed.status_code, keyed.json()["error_type"]) in ALLOWED, keyed.text
 
 
-@pytest.mark.parametrize("name", TRIGGERS)
+@pytest.mark.parametrize("name", SERVED_TRIGGERS)
 def test_a_triggers_bundle_refuses_what_is_no_event(bundles: Path, tmp_path: Path, name: str) -> None:
     with serving(unpacked(bundles, name, tmp_path), ROWS[name], SETTINGS) as url:
         assert requests.post(url, json={"no": "event"}, timeout=CALL_SECONDS).status_code == 400
 
 
-@pytest.mark.parametrize("name", ["cloud-health-check", "cloud-command-ack", *TRIGGERS])
+@pytest.mark.parametrize("name", LOADED if SOAK else _first_of_each(LOADED, lambda row: row.uses))
 def test_a_function_loads_the_clients_that_it_uses_alone(bundles: Path, tmp_path: Path, name: str) -> None:
     row = ROWS[name]
     method, path = first_call(row)
@@ -282,7 +300,8 @@ def test_bundles_do_their_work(bundles: Path, tmp_path: Path, google_backend: Ba
     settings = {**SETTINGS, **google_backend.environment}
     site = {"recipientId": "site-1", "organizationId": "org-1", "name": "Site", "client": "agent"}
     google_backend.documents.commit(Put("organizations/org-1", {"name": "Org"}), Put("recipients/site-1", site))
-    google_backend.create_topic("printer-commands")
+    for topic in TOPICS:
+        google_backend.create_topic(topic)
     google_backend.create_subscription("printer-commands-site-1-priority", "printer-commands")
 
     def received() -> str:

@@ -17,8 +17,8 @@ from tests.counts import count
 from tests.farm import Farm
 
 DISPATCHERS = 8
-PRINTERS = count(50, quick=6)
-JOBS = count(500, quick=15)
+PRINTERS = count(50, quick=4)
+JOBS = count(500, quick=9)
 SECONDS = count(900, quick=90)
 
 

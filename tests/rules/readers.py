@@ -12,7 +12,7 @@ import requests
 
 RULES = Path(__file__).resolve().parents[2] / "firestore.rules"
 ROLES = ("viewer", "operator", "admin")
-READABLE = ("printers", "print_jobs", "printer_commands", "printer_events", "statistics")
+READABLE = ("printers", "print_jobs", "printer_commands", "printer_events", "statistics", "incidents")
 """The collections that members may read."""
 
 _SESSION = requests.Session()

@@ -1,4 +1,4 @@
-"""What the audit log holds is created in one place, and never changed or removed."""
+"""What the audit log holds is created in one place, never changed, and removed by age or with its organization."""
 
 import ast
 from collections.abc import Iterator
@@ -10,10 +10,17 @@ SOURCES = Path(__file__).resolve().parents[2] / "functions/printpipe"
 NAME = "audit_log"
 USES = {
     ("domain/policy.py", "Collections"),
+    ("services/access/directory.py", "tombstone_path"),
+    ("services/retention/erasure.py", "sorted"),
+    ("services/retention/rules.py", "_dated"),
     ("services/store/audit.py", "Create"),
     ("services/store/queries.py", "Query"),
+    ("services/store/retention_queries.py", ""),
 }
-"""Where the collection may be named, and within which call or class: its name, a new entry, the list."""
+"""Where the collection may be named, and within which call, function or class.
+
+Its name, a new entry, the list; whether an organization was erased; and what is removed with it, or when it is old.
+"""
 
 WRITES = {"Create", "Put", "Update", "Delete", "commit", "commit_new"}
 READERS = {"audit_entries", "AuditRecord", "audit_trail"}

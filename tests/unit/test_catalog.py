@@ -115,6 +115,10 @@ def test_a_wrong_row_is_refused_by_its_name(tmp_path: Path, wrong: dict[str, Any
         {"trigger": {**CREATED, "document": "rooms/{roomId}/teapots/{teapotId}"}},
         {"trigger": {"firestore": CREATED["firestore"]}},
         {"trigger": {**CREATED, "schedule": "* * * * *"}},
+        {"trigger": {**CREATED, "topic": "job-events"}},
+        {"trigger": {**CREATED, "filter": 'attributes.type = "green"'}},
+        {"trigger": {"topic": "teapots"}, "uses": ["documents"]},
+        {"trigger": {"topic": "job-events"}, "uses": ["bus"]},
         {"trigger": {"document": "teapots/{teapotId}", "schedule": "* * * * *"}},
         {"trigger": {"schedule": "every 5 minutes"}},
         {"trigger": {"schedule": "60 * * * *"}},
@@ -128,23 +132,34 @@ def test_a_wrong_trigger_is_refused_by_its_rows_name(tmp_path: Path, wrong: dict
 
 
 @pytest.mark.parametrize("kind", ["created", "updated", "deleted", "written"])
-def test_a_trigger_is_any_firestore_event_or_a_schedule(tmp_path: Path, kind: str) -> None:
+def test_a_trigger_is_any_firestore_event_a_topic_or_a_schedule(tmp_path: Path, kind: str) -> None:
     watching = {**CREATED, "firestore": f"google.cloud.firestore.document.v1.{kind}"}
     scheduled = {"schedule": "*/5 6-22 * * MON-FRI", "time_zone": "Europe/Berlin"}
+    following = {"topic": "job-events", "filter": 'attributes.type = "green"'}
     rows = read(
         tmp_path,
         {**TRIGGER_ROW, "trigger": watching},
         {**TRIGGER_ROW, "name": "trigger-tea-brew", "trigger": scheduled},
+        {**TRIGGER_ROW, "name": "trigger-tea-pour", "trigger": following},
     )
     assert [row.trigger.model_dump(exclude_none=True) for row in rows if row.trigger] == [
-        {**watching, "time_zone": "UTC"},
-        scheduled,
+        {**watching, "filter": "", "time_zone": "UTC"},
+        {**scheduled, "filter": ""},
+        {**following, "time_zone": "UTC"},
     ]
-    assert [row.handler_module for row in rows] == ["printpipe.triggers.teapot_rinse", "printpipe.triggers.tea_brew"]
+    assert [row.handler_module.rpartition(".")[2] for row in rows] == ["teapot_rinse", "tea_brew", "tea_pour"]
 
 
 def test_every_schedules_zone_is_one() -> None:
     assert [row.name for row in ROWS if row.trigger and not ZoneInfo(row.trigger.time_zone)] == []
+
+
+def test_what_goes_out_takes_the_files_packages_and_no_set_of_its_own(tmp_path: Path) -> None:
+    [row] = read(tmp_path, {**WHOLE_ROW, "uses": ["outbound"]})
+    assert (row.packages, row.requirement_set) == (("files",), "files")
+    (tmp_path / "more").mkdir()
+    [row] = read(tmp_path / "more", {**WHOLE_ROW, "uses": ["bus", "documents", "files", "keys", "outbound"]})
+    assert row.requirement_set == "bus-documents-files-keys"
 
 
 def test_the_bus_brings_the_documents_packages(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
+from printpipe.domain.file_records import Filament, Plate, StoredPrintFile
+from printpipe.domain.job_records import Consumption, Cost, Costs, Job
 from printpipe.domain.lifecycles import JOBS, JobStatus
-from printpipe.domain.records import Consumption, Cost, Costs, Filament, Job, Plate, Prices, StoredPrintFile
+from printpipe.domain.tenant_records import Prices
 
 _MILLIGRAMS = 1000
 _PARTS = 10_000

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from printpipe.domain import colors
+from printpipe.domain.file_records import Filament, Plate
+from printpipe.domain.job_records import Wish
 from printpipe.domain.reasons import Reason, ReasonCode, in_order
-from printpipe.domain.records import Filament, Plate, Wish
 
 EXTERNAL = 254
 """The external spool's number among a printer's slots; the others are AMS unit * 4 + tray, and an AMS HT's id."""

@@ -16,11 +16,13 @@ from printpipe.domain.filaments import (
     resolve,
     type_of,
 )
+from printpipe.domain.file_records import StoredPrintFile
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import Priority
 from printpipe.domain.printer_models import Model, model_of, model_of_file, same_machine
+from printpipe.domain.printer_records import BuildVolume, Printer, PrinterState
 from printpipe.domain.printer_status import Activity, activity
 from printpipe.domain.reasons import Reason, ReasonCode, in_order
-from printpipe.domain.records import BuildVolume, Job, Printer, PrinterState, StoredPrintFile
 
 SILENCE = timedelta(minutes=12)
 """How long a printer counts as online after its last report: idle ones report every 5 minutes, and two of these

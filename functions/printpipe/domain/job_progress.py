@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from printpipe.domain.records import Job, Progress
+from printpipe.domain.job_records import Job, Progress
 
 _JOBS = ("printJobId", "jobId")
 _PERCENT = ("progress", "progressPercent")

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from printpipe.domain.printer_records import Printer, Sight
 from printpipe.domain.printer_status import Activity, activity
-from printpipe.domain.records import Printer, Sight
 
 SHORTEST_PRINT = timedelta(minutes=2)
 """No print, heating included, is shorter."""

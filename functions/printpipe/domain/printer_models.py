@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from printpipe.domain.records import BuildVolume
+from printpipe.domain.printer_records import BuildVolume
 
 _BAMBU = "Bambu Lab"
 _PRUSA = "Prusa"

@@ -41,10 +41,16 @@ _ADMINISTERING = frozenset(
     {
         "access_codes.read",
         "audit.read",
+        "dead_letters.read",
+        "dead_letters.write",
         "keys.read",
         "keys.write",
         "members.read",
         "members.write",
+        "metrics.read",
+        "notifications.read",
+        "notifications.write",
+        "organizations.erase",
         "recipients.write",
         "settings.write",
     }

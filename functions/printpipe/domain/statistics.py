@@ -4,8 +4,8 @@ Weights are in milligrams, times in seconds, money in 1/10,000 of the currency's
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, date, datetime, tzinfo
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from operator import add, sub
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -13,11 +13,17 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from printpipe.domain import costs
+from printpipe.domain.file_records import StoredPrintFile
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import JOBS, JobStatus
-from printpipe.domain.records import Job, Prices, Record, StoredPrintFile
+from printpipe.domain.records import Record, Stored
+from printpipe.domain.tenant_records import Organization, Prices
 
 MOST_MATERIALS = 200
 """Of one document; what comes beyond them is counted together."""
+
+MOST_ZONES = 20
+"""As many changes of an organization's time zone begin new days: each may be one more read of a day before it."""
 
 OTHER = "other"
 UNKNOWN = "unknown"
@@ -73,7 +79,7 @@ class MaterialUse(Record):
         return self.model_copy(update=changed)
 
 
-class Statistic(Record):
+class Statistic(Stored):
     """`statistics/{statisticId}`: an organization's day, or a printer's day or whole life (`day` is None).
 
     `materials` by a digest of their names.
@@ -87,9 +93,13 @@ class Statistic(Record):
 
 
 class Contribution(Record):
-    """What one job adds, to which day (`2026-03-29`, in its organization's time zone) and printer."""
+    """What one job adds, to which day (`2026-03-29`, in its organization's time zone) and printer.
+
+    `zone_number` says in which of the organization's time zones, one after the other, the day is one.
+    """
 
     day: str
+    zone_number: int = 0
     printer_id: str | None = None
     material: str | None = None
     counts: Counts
@@ -102,7 +112,7 @@ class Booking(Record):
     material: str | None = None
 
 
-class Entry(Record):
+class Entry(Stored):
     """`statistics_entries/{jobId}`: what was counted of a job that ended at that time, and where; None: nothing."""
 
     job_id: str
@@ -125,7 +135,7 @@ def settled(job: Job, file: StoredPrintFile | None, prices: Prices) -> Job:
     )
 
 
-def contribution(job: Job, day: str) -> Contribution:
+def contribution(job: Job, day: str, zone_number: int = 0) -> Contribution:
     """What a settled job adds to its day; all its runs count at the printer that it was at last."""
     spent, seconds = job.consumption, costs.printed_seconds(job)
     material, power, labor = (
@@ -150,7 +160,7 @@ def contribution(job: Job, day: str) -> Contribution:
         revenue=total if job.is_business else 0,
     )
     known = name[:_LONGEST_NAME] if name else UNKNOWN if milligrams else None
-    return Contribution(day=day, printer_id=job.printer_id, material=known, counts=counts)
+    return Contribution(day=day, zone_number=zone_number, printer_id=job.printer_id, material=known, counts=counts)
 
 
 def difference(
@@ -189,19 +199,56 @@ def material_key(name: str, held: Collection[str]) -> str:
     return key if key in held or len(held) < MOST_MATERIALS else OTHER
 
 
-def organization_day(organization_id: str, day: date | str) -> str:
-    """The id of an organization's day; no organization's id holds a `_`."""
-    return f"{organization_id}_{day}"
+def organization_day(organization_id: str, day: date | str, zone_number: int = 0) -> str:
+    """The id of an organization's day in one of its time zones; no organization's id holds a `_`."""
+    return f"{organization_id}_{_numbered(day, zone_number)}"
 
 
-def printer_day(organization_id: str, printer_id: str, day: date | str) -> str:
-    """The id of a printer's day."""
-    return f"{organization_id}_{printer_id}_{day}"
+def printer_day(organization_id: str, printer_id: str, day: date | str, zone_number: int = 0) -> str:
+    """The id of a printer's day, likewise."""
+    return f"{organization_id}_{printer_id}_{_numbered(day, zone_number)}"
 
 
 def printer_total(organization_id: str, printer_id: str) -> str:
     """The id of what a printer's jobs come to since its beginning."""
     return f"{organization_id}_{printer_id}_total"
+
+
+def zone_number(organization: Organization) -> int:
+    """Which of its time zones an organization is in, counted from 0."""
+    return len(organization.zone_changes)
+
+
+def moved(organization: Organization, time_zone: str, now: datetime) -> Organization:
+    """The organization in another time zone from now on.
+
+    Of one that moves again and again (`MOST_ZONES`) the days of the last zones are kept together.
+    """
+    if time_zone == organization.time_zone:
+        return organization
+    changes = organization.zone_changes
+    again = (*changes, now) if len(changes) < MOST_ZONES else changes
+    return organization.model_copy(update={"time_zone": time_zone, "zone_changes": again})
+
+
+def numbered_days(organization: Organization | None, days: Sequence[date]) -> list[tuple[date, int]]:
+    """Each day with the number of every time zone in which something may have been counted for it.
+
+    What is counted is booked in the zone that is current then. A job ends before that, so that a zone holds no day
+    which began after the next had come.
+    """
+    changes = organization.zone_changes if organization else ()
+    left = [moment.astimezone(UTC).date() + timedelta(days=1) for moment in changes]
+    return [
+        (day, number)
+        for day in days
+        for number in range(len(changes) + 1)
+        if number == len(changes) or day <= left[number]
+    ]
+
+
+def _numbered(day: date | str, zone_number: int) -> str:
+    return f"{day}_z{zone_number}" if zone_number else str(day)
 
 
 def together(parts: Iterable[Statistic]) -> tuple[Counts, list[MaterialUse]]:

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from printpipe.domain.records import Record
+from printpipe.domain.records import Stored
 
 
-class SocketTicket(Record):
+class SocketTicket(Stored):
     """`socket_tickets/{digest}`: for whom a ticket was made; the ticket itself is stored nowhere.
 
     It is good once, and until `expires_at`, whenever it is removed. The rest says what its caller may do.

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from printpipe.domain.records import Record
+from printpipe.domain.records import Record, Stored
 
 STORED = "stored"
 """The status of a stored file that came from a printer: it never had a job."""
@@ -26,7 +26,7 @@ class TransferStatus(StrEnum):
         return self in (TransferStatus.COMPLETED, TransferStatus.FAILED, TransferStatus.CANCELLED)
 
 
-class Transfer(Record):
+class Transfer(Stored):
     """`transfers/{transferId}`: a file's way from a printer into the bucket (`fetch`), or to a printer (`send`).
 
     `printer_file_id` names the file on the printer. `file_id` is the stored file: that of a `send`, or what a `fetch`
@@ -70,7 +70,7 @@ class PrinterFile(Record):
     modified_at: datetime | None = None
 
 
-class PrinterStorage(Record):
+class PrinterStorage(Stored):
     """`printer_storages/{printerId}`: what a printer's storage held when the agent looked last."""
 
     printer_id: str

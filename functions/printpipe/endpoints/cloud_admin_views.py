@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from printpipe.dialects import cloud
-from printpipe.domain.records import ApiKey, Membership, Organization, Site
+from printpipe.domain.tenant_records import ApiKey, Membership, Organization, Site
 from printpipe.domain.values import OptionalId
 from printpipe.services.store import paging
 from printpipe.services.store.paging import Slice
@@ -57,6 +57,10 @@ class RecipientView(cloud.Part):
     name: str
     client: str
     last_seen_at: cloud.Time | None
+    online: bool | None = Field(description="whether our agent is there; null for a site of another client")
+    since: cloud.Time | None = Field(
+        description="since when it is online, or offline; null while it was never heard of"
+    )
     client_version: str | None
     created_at: cloud.Time
 
@@ -106,6 +110,8 @@ def recipient(site: Site) -> RecipientView:
         name=site.name,
         client=site.client,
         last_seen_at=site.last_seen_at,
+        online=site.presence.status == "online" if site.client == "agent" else None,
+        since=site.presence.since,
         client_version=site.client_version,
         created_at=site.created_at,
     )

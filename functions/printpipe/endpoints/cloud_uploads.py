@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from printpipe.dialects import cloud
-from printpipe.domain.records import Plate
+from printpipe.domain.file_records import Plate
 from printpipe.services.files.files import FileTicket
 
 

@@ -45,6 +45,7 @@ class ClaimedCommand(ListedCommand):
     lane: str
     sequence: int
     request_id: str
+    traceparent: str
     fence: int
     lease_until: cloud.Time
     file: CommandFile | None = None
@@ -83,6 +84,7 @@ def claimed(taken: Claimed) -> ClaimedCommand:
         lane=taken.command.lane,
         sequence=taken.command.sequence,
         request_id=taken.command.request_id,
+        traceparent=taken.command.traceparent,
         fence=taken.lease.fence,
         lease_until=taken.lease.until,
         file=_command_file(taken.file) if taken.file else None,

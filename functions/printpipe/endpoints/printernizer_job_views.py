@@ -8,9 +8,10 @@ from pydantic import Field
 from printpipe.dialects import printernizer
 from printpipe.dialects.printernizer import Word
 from printpipe.domain import costs
+from printpipe.domain.file_records import PrintSettings
 from printpipe.domain.job_progress import elapsed_seconds, progress_of
+from printpipe.domain.job_records import Customer, Progress
 from printpipe.domain.lifecycles import JOBS, JobStatus
-from printpipe.domain.records import Customer, PrintSettings, Progress
 from printpipe.services.jobs.ledger import Shown
 
 LARGEST_NUMBER = 2**53 - 1

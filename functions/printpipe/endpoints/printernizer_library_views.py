@@ -7,7 +7,9 @@ from pydantic import Field
 
 from printpipe.dialects import printernizer
 from printpipe.dialects.printernizer import Time
-from printpipe.domain.records import Job, Plate, Printer, PrintSettings
+from printpipe.domain.file_records import Plate, PrintSettings
+from printpipe.domain.job_records import Job
+from printpipe.domain.printer_records import Printer
 from printpipe.services.files.library import Entry
 
 StatusWord = Literal["available", "downloading", "downloaded", "local", "error"]

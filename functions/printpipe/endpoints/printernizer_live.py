@@ -8,8 +8,10 @@ from pydantic import Field
 
 from printpipe.dialects import printernizer
 from printpipe.domain.job_progress import progress_in, progress_of
+from printpipe.domain.job_records import Job, Progress
 from printpipe.domain.lifecycles import JOBS, JobStatus
-from printpipe.domain.records import Event, Job, Printer, Progress
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import Event
 from printpipe.domain.temperatures import Temperatures
 from printpipe.domain.transfers import Transfer, TransferStatus
 from printpipe.endpoints import printernizer_file_views, printernizer_printer_views

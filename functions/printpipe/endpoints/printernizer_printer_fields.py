@@ -7,6 +7,7 @@ from pydantic import Field
 
 from printpipe.dialects import printernizer
 from printpipe.domain.errors import InvalidInput
+from printpipe.domain.printer_records import OnFatal
 from printpipe.domain.values import OptionalAccessCode, OptionalId, OptionalName
 from printpipe.services.printers.fleet import Details
 
@@ -14,6 +15,8 @@ Type = Literal["bambu_lab", "prusa"]
 
 MAKERS: Mapping[Type, str] = {"bambu_lab": "Bambu Lab", "prusa": "Prusa"}
 """Who makes a type of printer."""
+
+ON_FATAL = "pause: its print is paused when it reports a fatal error; none: nothing is done by itself"
 
 
 def type_of(maker: str | None) -> Type | None:
@@ -29,6 +32,7 @@ class PrinterFields(printernizer.Model):
     serial_number: OptionalId = None
     model: OptionalName = None
     recipient_id: OptionalId = Field(None, description="the site; needed where the organization has several")
+    on_fatal: OnFatal | None = Field(None, description=ON_FATAL)
 
     @property
     def code(self) -> str | None:
@@ -40,5 +44,11 @@ class PrinterFields(printernizer.Model):
 
     def details(self, **more: Any) -> Details:
         """What was given, with `more` of the record's fields, where these are not None; it is to be tested."""
-        named = {"serial": self.serial_number, "model": self.model, "recipient_id": self.recipient_id, **more}
+        named = {
+            "serial": self.serial_number,
+            "model": self.model,
+            "recipient_id": self.recipient_id,
+            "on_fatal": self.on_fatal,
+            **more,
+        }
         return Details({name: each for name, each in named.items() if each is not None}, self.code, tested=True)

@@ -8,9 +8,10 @@ from pydantic import Field
 from printpipe.dialects import printernizer
 from printpipe.domain.filaments import EXTERNAL, loaded_of
 from printpipe.domain.job_progress import progress_of
-from printpipe.domain.records import Job, Printer, Progress
+from printpipe.domain.job_records import Job, Progress
+from printpipe.domain.printer_records import OnFatal, Printer
 from printpipe.domain.temperatures import Temperatures
-from printpipe.endpoints.printernizer_printer_fields import Type, type_of
+from printpipe.endpoints.printernizer_printer_fields import ON_FATAL, Type, type_of
 from printpipe.services.printers.contacts import Condition, Connection
 from printpipe.services.printers.overview import Detail, Glance
 from printpipe.services.statistics.overview import Totals
@@ -96,6 +97,8 @@ class PrinterView(PrinterEntry, printernizer.Reply):
 
     access_code: str | None = Field(description="for the organization's admins alone")
     firmware_version: str | None
+    offline_since: printernizer.Time | None = Field(description="where it is taken for offline after a long silence")
+    on_fatal: OnFatal = Field(description=ON_FATAL)
     statistics: Statistics
     capabilities: Capabilities
 
@@ -116,6 +119,8 @@ def printer(seen: Detail) -> PrinterView:
         **_entry(seen),
         access_code=seen.access_code,
         firmware_version=seen.printer.firmware_version,
+        offline_since=seen.printer.presence.since if seen.printer.presence.status == "offline" else None,
+        on_fatal=seen.printer.on_fatal,
         statistics=_statistics(seen.totals),
         capabilities=_capabilities(seen),
     )

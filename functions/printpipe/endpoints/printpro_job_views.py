@@ -7,9 +7,9 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from printpipe.dialects import printpro
 from printpipe.dialects.printpro import JOB_STATUSES
+from printpipe.domain.job_records import Job, Progress, Run
 from printpipe.domain.lifecycles import JobStatus, Priority
 from printpipe.domain.reasons import ReasonCode
-from printpipe.domain.records import Job, Progress, Run
 from printpipe.endpoints import printpro_status
 from printpipe.endpoints.printpro_words import Words
 from printpipe.services.jobs import dispatch

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from printpipe.dialects import printpro
 from printpipe.dialects.exchange import Shape
 from printpipe.domain.errors import InvalidInput
-from printpipe.domain.records import BuildVolume
+from printpipe.domain.printer_records import BuildVolume, OnFatal
 from printpipe.domain.values import (
     Name,
     OptionalAccessCode,
@@ -20,6 +20,8 @@ from printpipe.domain.values import (
 from printpipe.services.printers.fleet import Details
 
 _DESCRIPTION = ("brand", "model", "ip_address", "num_ams_units", "nozzle_diameter", "location", "notes")
+
+ON_FATAL = "pause: its print is paused when it reports a fatal error; none: nothing is done by itself"
 
 Size = Annotated[float, Field(ge=1, le=10_000)]
 """Millimetres."""
@@ -60,6 +62,7 @@ class PrinterFields(printpro.Model):
     location: OptionalName = Field(None, description="where it stands, in people's words")
     notes: OptionalText = None
     recipient_id: OptionalId = Field(None, description="the site; needed where the organization has several")
+    on_fatal: OnFatal | None = Field(None, description=ON_FATAL)
 
     def details(self, **more: Any) -> Details:
         """What was given, with `more` of the record's fields, where these are not None.
@@ -67,7 +70,7 @@ class PrinterFields(printpro.Model):
         What describes the printer is emptied by null, which leaves its name, its serial, its site and its code as they
         are. Raises `InvalidInput` for two different serials.
         """
-        names = {"serial": self._serial(), "recipient_id": self.recipient_id, **more}
+        names = {"serial": self._serial(), "recipient_id": self.recipient_id, "on_fatal": self.on_fatal, **more}
         given = {name: value for name, value in names.items() if value is not None}
         given |= {name: getattr(self, name) for name in _DESCRIPTION if name in self.model_fields_set}
         if "supported_materials" in self.model_fields_set:

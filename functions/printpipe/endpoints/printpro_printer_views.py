@@ -3,9 +3,10 @@
 from pydantic import Field
 
 from printpipe.dialects import printpro
+from printpipe.domain.printer_records import OnFatal, Printer
 from printpipe.domain.printer_status import Activity
-from printpipe.domain.records import Printer
 from printpipe.endpoints import printpro_status
+from printpipe.endpoints.printpro_printer_fields import ON_FATAL
 from printpipe.endpoints.printpro_status import LiveStatus
 from printpipe.services.printers.fleet import Shown
 
@@ -44,6 +45,7 @@ class PrinterView(printpro.Reply):
     location: str | None
     notes: str | None
     is_active: bool
+    on_fatal: OnFatal = Field(description=ON_FATAL)
     plate_cleared: bool = Field(description="whether nothing lies on its plate: no job is begun there before")
     status: Activity
     current_status: Activity
@@ -74,6 +76,7 @@ def printer(shown: Shown) -> PrinterView:
         location=found.location,
         notes=found.notes,
         is_active=found.active,
+        on_fatal=found.on_fatal,
         plate_cleared=found.plate_cleared,
         status=shown.activity,
         current_status=shown.activity,

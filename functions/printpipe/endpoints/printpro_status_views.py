@@ -9,8 +9,8 @@ from pydantic import Field
 from printpipe.dialects import printpro
 from printpipe.domain.fitting import activity_now
 from printpipe.domain.ids import state_id
+from printpipe.domain.printer_records import Printer, StatusUpdate
 from printpipe.domain.printer_status import Activity
-from printpipe.domain.records import Printer, StatusUpdate
 from printpipe.endpoints import printpro_status
 from printpipe.endpoints.printpro_status import LiveStatus
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from printpipe.dialects import taverna
+from printpipe.domain.job_records import Job, Progress
 from printpipe.domain.lifecycles import JOBS, JobStatus
-from printpipe.domain.records import Job, Progress
 from printpipe.domain.values import Text, WithoutFraction
 from printpipe.services.context import Context
 

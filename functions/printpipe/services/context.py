@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from printpipe.domain import tracing
 from printpipe.domain.errors import Forbidden, NotFound
 from printpipe.domain.policy import Collections, Policy
 from printpipe.domain.ports.documents import Documents
@@ -44,6 +45,11 @@ class Context:
         if self.caller.organization_id is None:
             raise Forbidden("Only a member of an organization may do this")
         return self.caller.organization_id
+
+    @property
+    def traceparent(self) -> str:
+        """The trace context that what the call brings about belongs to; empty where there is none."""
+        return tracing.here()
 
     def now(self) -> datetime:
         """The present, in UTC, to the millisecond: what is stored is what is shown."""

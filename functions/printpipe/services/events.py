@@ -115,6 +115,7 @@ def draft(context: Context, recipient: Recipient, identity: str, seen: Happening
         occurred_at=seen.occurred_at or now,
         created_at=now,
         request_id=context.request_id,
+        traceparent=context.traceparent,
     )
 
 

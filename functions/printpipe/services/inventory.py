@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Query
-from printpipe.domain.records import Organization
+from printpipe.domain.tenant_records import Organization
 from printpipe.services.context import Context
 from printpipe.services.store import inventory_queries
 

@@ -8,18 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from printpipe.domain import costs
+from printpipe.domain.file_records import Filament, Plate
 from printpipe.domain.job_progress import elapsed_seconds, progress_of
+from printpipe.domain.job_records import Consumption, Cost, Costs, Progress, Run
 from printpipe.domain.lifecycles import JobStatus
-from printpipe.domain.records import (
-    Consumption,
-    Cost,
-    Costs,
-    Filament,
-    Plate,
-    Prices,
-    Progress,
-    Run,
-)
+from printpipe.domain.tenant_records import Prices
 from tests.unit.domain.test_fitting import a_file, a_job
 
 BEGUN = datetime(2025, 9, 3, 12, 0, tzinfo=UTC)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from printpipe.domain.filaments import Feed, Loaded, Needed, fits, loaded_of, needed_of, resolve, type_of
-from printpipe.domain.records import Filament, Plate, Wish
+from printpipe.domain.file_records import Filament, Plate
+from printpipe.domain.job_records import Wish
 
 RED, DARK_RED, BLUE = "#C12E1F", "#9D2235", "#0A2989"
 

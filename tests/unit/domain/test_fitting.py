@@ -10,20 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from printpipe.domain.filaments import Loaded, fits
+from printpipe.domain.file_records import Filament, Plate, StoredPrintFile
 from printpipe.domain.fitting import SILENCE, Candidate, Fit, Needs, Waiting, fit, order
+from printpipe.domain.job_records import Job, Wish
 from printpipe.domain.lifecycles import JobStatus, Priority
 from printpipe.domain.printer_models import model_of
-from printpipe.domain.records import (
-    BuildVolume,
-    Filament,
-    Job,
-    Occupant,
-    Plate,
-    Printer,
-    PrinterState,
-    StoredPrintFile,
-    Wish,
-)
+from printpipe.domain.printer_records import BuildVolume, Occupant, Printer, PrinterState
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 RED = "#C12E1F"

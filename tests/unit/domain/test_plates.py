@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from printpipe.domain.plates import has_said_since, is_blind, sight, soils
-from printpipe.domain.records import Sight
+from printpipe.domain.printer_records import Sight
 
 NOON = datetime(2025, 10, 31, 12, tzinfo=UTC)
 ACTIVITIES = ["idle", "preparing", "printing", "paused", "completed", "failed", "offline", "unknown"]

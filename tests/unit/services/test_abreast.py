@@ -16,9 +16,6 @@ from printpipe.domain.errors import Unavailable
 from printpipe.domain.ids import Once
 from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Create
-from printpipe.domain.ports.remote import RemoteFiles
-from printpipe.domain.ports.secrets import Secrets
-from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.domain.records import Event, StoredPicture
 from printpipe.domain.tenancy import Caller
 from printpipe.services import events
@@ -26,6 +23,7 @@ from printpipe.services.access.directory import Directory
 from printpipe.services.context import Context
 from printpipe.services.printers import registration
 from printpipe.services.store import abreast
+from tests.unused_ports import UnusedPorts
 
 SITE = "site-1"
 PRINTERS = 2 * abreast.AT_ONCE
@@ -69,25 +67,13 @@ class SociableFiles(EmbeddedFiles):
 
 
 @dataclass(frozen=True)
-class Ports:
+class Ports(UnusedPorts):
     """The embedded ports, two of which answer in company."""
 
     documents: EmbeddedDocuments
     files: SociableFiles
     bus: EmbeddedBus
     keys: SociableKeys
-
-    @property
-    def remote(self) -> RemoteFiles:
-        raise LookupError("no file behind a URL is used here")
-
-    @property
-    def web_keys(self) -> WebKeys:
-        raise LookupError("no bearer token is used here")
-
-    @property
-    def secrets(self) -> Secrets:
-        raise LookupError("no secret is used here")
 
 
 @pytest.fixture

@@ -138,11 +138,21 @@ def test_an_environments_key_is_the_operators_and_reads_nothing(
 def test_a_warm_call_reads_no_key_and_no_recipient(directory: Callable[..., Directory], ports: Ports) -> None:
     known = directory()
     store(ports, "key", scopes=["client"])
-    ports.documents.commit(Put("recipients/site-1", {"organizationId": "org-1"}))
+    ports.documents.commit(Put("recipients/site-1", {"organizationId": "org-1"}), Put("organizations/org-1", {}))
     for _ in range(50):
-        assert known.authenticate("key", "commands.read").organization_id == "org-1"
+        caller = known.authenticate("key", "commands.read")
+        known.admit(caller)
+        assert caller.organization_id == "org-1"
         assert known.recipient("site-1") is not None
-    assert ports.documents.reads == 2
+    assert ports.documents.reads == 3
+
+
+@pytest.mark.parametrize("fields", [{"scopes": 7}, {"schemaVersion": 9}, {"schemaVersion": "1"}])
+def test_a_key_that_cannot_be_read_is_not_valid(
+    directory: Callable[..., Directory], ports: Ports, fields: dict[str, Any]
+) -> None:
+    store(ports, "key", **fields)
+    assert not works(directory(), "key")
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 60])

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from printpipe.domain.errors import Conflict
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import CommandStatus, JobStatus, Priority
-from printpipe.domain.records import Command, Job
+from printpipe.domain.records import Command
 from tests.counts import count
 from tests.farm import embedded_farm
 

@@ -12,9 +12,11 @@ import pytest
 
 from printpipe.adapters.embedded.documents import EmbeddedDocuments
 from printpipe.domain.errors import Unavailable
+from printpipe.domain.job_records import Job
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Create, Document, Listener, Query, Update
-from printpipe.domain.records import Event, Job, Printer
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import Event
 from printpipe.services.live.changes import Change, Marks
 from printpipe.services.live.hub import Hub
 from printpipe.services.live.reader import MOST_WAITING, Ended, Reader
@@ -215,6 +217,10 @@ def test_what_nobody_can_see_is_not_told(hub: Hub, store: FollowedDocuments) -> 
     store.commit(
         Update("printers/a", {"plateCleared": False}), Create("print_jobs/unreadable", {"organizationId": "org"})
     )
+    newer = job("newer")
+    store.commit(Create(newer.path, {**newer.data, "schemaVersion": 9}), job("known"))
+    assert [said(each) for each in drained(reader, store)] == [("known", "queued")], "one document ends no feed"
+    store.commit(Update("printers/a", {"plateCleared": True}))
     assert drained(reader, store) == []
 
 

@@ -17,9 +17,6 @@ from printpipe.domain.errors import Unavailable
 from printpipe.domain.ids import Once, public_number
 from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Create, Document, Query, Version, Write
-from printpipe.domain.ports.remote import RemoteFiles
-from printpipe.domain.ports.secrets import Secrets
-from printpipe.domain.ports.web_keys import WebKeys
 from printpipe.domain.tenancy import Caller
 from printpipe.services.access import api_keys
 from printpipe.services.access.api_keys import Wish
@@ -29,6 +26,7 @@ from printpipe.services.context import Context
 from printpipe.services.files import files, uploads
 from printpipe.services.files.uploads import Incoming, Purpose
 from printpipe.services.jobs import prints, starts
+from tests.unused_ports import UnusedPorts
 
 SITE = "site-1"
 
@@ -60,25 +58,13 @@ class ForgetfulDocuments(EmbeddedDocuments):
 
 
 @dataclasses.dataclass(frozen=True)
-class Ports:
+class Ports(UnusedPorts):
     """The embedded ports, without files behind URLs."""
 
     documents: ForgetfulDocuments
     files: EmbeddedFiles
     bus: EmbeddedBus
     keys: EmbeddedKeys
-
-    @property
-    def remote(self) -> RemoteFiles:
-        raise LookupError("no file behind a URL is used here")
-
-    @property
-    def web_keys(self) -> WebKeys:
-        raise LookupError("no bearer token is used here")
-
-    @property
-    def secrets(self) -> Secrets:
-        raise LookupError("no secret is used here")
 
 
 ONCE = Once("test", None, "")

@@ -12,7 +12,7 @@ from printpipe.domain.ids import Once, printer_file_id
 from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.policy import Policy
 from printpipe.domain.ports.documents import Create, Document, Put, Query, Update
-from printpipe.domain.records import Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.tenancy import Caller
 from printpipe.domain.transfers import PrinterFile, Transfer, TransferStatus
 from printpipe.services.access.directory import Directory

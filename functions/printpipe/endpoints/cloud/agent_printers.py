@@ -4,7 +4,7 @@ from pydantic import Field
 
 from printpipe.dialects import cloud
 from printpipe.domain.ids import Once
-from printpipe.domain.records import Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.domain.values import AccessCode, Id, Name, OptionalHostAddress
 from printpipe.endpoints.call import Call
 from printpipe.services.printers import registration

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from printpipe.dialects import printpro
 from printpipe.dialects.exchange import Shape
 from printpipe.domain.ids import Once
-from printpipe.domain.records import Wish
+from printpipe.domain.job_records import Wish
 from printpipe.domain.values import Name, OptionalId, OptionalName, PlateIndex, WithoutFraction
 from printpipe.endpoints import printpro_job_views
 from printpipe.endpoints.call import Call

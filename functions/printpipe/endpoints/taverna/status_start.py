@@ -6,7 +6,7 @@ from pydantic import Field
 
 from printpipe.dialects import taverna
 from printpipe.domain.ids import Once
-from printpipe.domain.records import Shop
+from printpipe.domain.job_records import Shop
 from printpipe.domain.values import Id, OptionalName
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.taverna_views import Number

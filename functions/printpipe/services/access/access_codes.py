@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from printpipe.domain.errors import Unavailable
 from printpipe.domain.log import log_failure
 from printpipe.domain.ports.documents import Delete, Document, Put, Write
-from printpipe.domain.records import Printer, PrinterSecret
+from printpipe.domain.printer_records import Printer, PrinterSecret
 from printpipe.services.access import sealing
 from printpipe.services.context import Context
 from printpipe.services.store import abreast

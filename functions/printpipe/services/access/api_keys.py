@@ -16,9 +16,9 @@ from printpipe.domain.ports.documents import (
     Update,
     Write,
 )
-from printpipe.domain.records import ApiKey
 from printpipe.domain.scopes import CLIENT, GRANTABLE, expand
 from printpipe.domain.tenancy import RESERVED_NAMES, USER_PREFIX
+from printpipe.domain.tenant_records import ApiKey
 from printpipe.services.access import organizations
 from printpipe.services.access.directory import digest_of
 from printpipe.services.context import Context

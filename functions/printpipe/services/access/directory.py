@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from printpipe.domain.errors import Forbidden, Unauthenticated, Unavailable
 from printpipe.domain.log import log_failure
-from printpipe.domain.policy import Policy
+from printpipe.domain.policy import Collections, Policy
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.ports.secrets import SecretMissing
-from printpipe.domain.records import ApiKey
+from printpipe.domain.records import UnknownSchema
 from printpipe.domain.scopes import expand
 from printpipe.domain.tenancy import OPERATOR_NAME, Caller, Recipient
+from printpipe.domain.tenant_records import ApiKey
 from printpipe.services.access.lookups import Found, Lookups
 
 _LEAST_SECRET_MEMORY = 1.0
@@ -32,6 +33,11 @@ def digest_of(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
 
 
+def tombstone_path(collections: Collections, organization_id: str) -> str:
+    """Where it is noted that an organization was erased."""
+    return f"{collections.audit_log}/erased_{organization_id}"
+
+
 class Directory:
     """Looks up who a key belongs to and whose a recipient is; `tick` is a monotonic clock in seconds."""
 
@@ -40,6 +46,7 @@ class Directory:
         lifetime = policy.key_memory.total_seconds()
         self._callers: Lookups[Caller] = Lookups(tick, lifetime)
         self._recipients: Lookups[Recipient] = Lookups(tick, lifetime)
+        self._standings: Lookups[bool] = Lookups(tick, lifetime)
         self._secret = _KeySecret(platform, policy, tick)
 
     def authenticate(self, key: str | None, scope: str | None) -> Caller:
@@ -58,8 +65,19 @@ class Directory:
         return caller
 
     def recipient(self, recipient_id: str) -> Recipient | None:
-        """The recipient of that id."""
-        return self._recipients.get(recipient_id, lambda: Found(self._read_recipient(recipient_id)))
+        """The recipient of that id; None for one of an organization that is being erased."""
+        found = self._recipients.get(recipient_id, lambda: Found(self._read_recipient(recipient_id)))
+        return None if found is None or self.is_leaving(found.organization_id) else found
+
+    def is_leaving(self, organization_id: str) -> bool:
+        """Whether an organization is being erased, or was: then nobody acts for it any more."""
+        found = self._standings.get(organization_id, lambda: Found(self._read_leaving(organization_id)))
+        return found is True
+
+    def admit(self, caller: Caller) -> None:
+        """Raises `Unauthenticated` for whoever acts for an organization that is being erased, or was."""
+        if caller.organization_id and self.is_leaving(caller.organization_id):
+            raise Unauthenticated("The organization is no more")
 
     def _configured(self, digest: str) -> Caller | None:
         return _operator(digest) if _is_among(digest, self._policy.operator_key_digests) else None
@@ -70,7 +88,7 @@ class Directory:
             return self._secret.look_up(digest)
         try:
             key = ApiKey.of(document)
-        except ValidationError:
+        except (ValidationError, UnknownSchema):
             log_failure("api_key_unreadable", keyId=ApiKey.id_of(digest))
             return Found(None)
         if key.revoked_at is not None:
@@ -84,6 +102,13 @@ class Directory:
                 scopes=expand(key.scopes),
             )
         )
+
+    def _read_leaving(self, organization_id: str) -> bool:
+        collections = self._policy.collections
+        document = self._platform.documents.get(f"{collections.organizations}/{organization_id}")
+        if document is not None:
+            return document.data.get("leavingSince") is not None
+        return self._platform.documents.get(tombstone_path(collections, organization_id)) is not None
 
     def _read_recipient(self, recipient_id: str) -> Recipient | None:
         document = self._platform.documents.get(f"{self._policy.collections.recipients}/{recipient_id}")

@@ -5,8 +5,8 @@ from typing import Literal
 from printpipe.domain.errors import Conflict, Forbidden, NotFound
 from printpipe.domain.ids import Once, membership_id
 from printpipe.domain.ports.documents import Delete, DocumentChanged
-from printpipe.domain.records import Membership
 from printpipe.domain.scopes import ROLES
+from printpipe.domain.tenant_records import Membership
 from printpipe.services.access import organizations
 from printpipe.services.context import Context
 from printpipe.services.store import audit, paging, queries, receipts

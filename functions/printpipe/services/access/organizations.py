@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from printpipe.domain import statistics
 from printpipe.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from printpipe.domain.ids import Once, new_id
 from printpipe.domain.ports.documents import DocumentChanged, Update
-from printpipe.domain.records import Organization
+from printpipe.domain.tenant_records import Organization
 from printpipe.services.context import Context
 from printpipe.services.store import audit, paging, queries, receipts
 from printpipe.services.store.paging import Page, Slice
@@ -44,12 +45,17 @@ def change(
         if document is None:
             raise NotFound("No such organization", field="organizationId")
         before = Organization.of(document)
-        after = before.model_copy(update={**fields, "prices": before.prices.model_copy(update=prices)})
+        there = statistics.moved(before, fields.get("time_zone", before.time_zone), context.now())
+        after = there.model_copy(update={**fields, "prices": before.prices.model_copy(update=prices)})
         changed = [name for name, value in after if value != getattr(before, name)]
         if not changed:
             return before
         done = audit.entry(
-            context, "organization.changed", document.id, subject=document.id, detail=", ".join(sorted(changed))
+            context,
+            "organization.changed",
+            document.id,
+            subject=document.id,
+            detail=", ".join(sorted({*changed} - {"zone_changes"})),
         )
         try:
             context.documents.commit(Update(path, after.fields(changed), document.version), done)

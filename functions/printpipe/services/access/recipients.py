@@ -4,8 +4,8 @@ from typing import Literal
 
 from printpipe.domain.errors import Conflict, InvalidInput, NotFound
 from printpipe.domain.ids import Once, new_id
-from printpipe.domain.records import Site
 from printpipe.domain.tenancy import Recipient
+from printpipe.domain.tenant_records import Site
 from printpipe.services.access import organizations
 from printpipe.services.context import Context
 from printpipe.services.store import audit, paging, queries, receipts

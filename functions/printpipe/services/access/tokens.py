@@ -27,9 +27,9 @@ from printpipe.domain.ids import membership_id
 from printpipe.domain.log import log_failure
 from printpipe.domain.policy import Policy
 from printpipe.domain.ports.platform import Platform
-from printpipe.domain.records import Membership
 from printpipe.domain.scopes import ROLES, Role
 from printpipe.domain.tenancy import USER_PREFIX, Caller
+from printpipe.domain.tenant_records import Membership
 from printpipe.domain.values import EmailAddress, Id
 from printpipe.services.access.lookups import Found, Lookups
 from printpipe.services.access.trusted_keys import TrustedKeys

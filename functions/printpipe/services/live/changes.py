@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from printpipe.domain.records import Event, Job, Printer
+from printpipe.domain.job_records import Job
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import Event
 from printpipe.domain.transfers import Transfer
 
 Source = Literal["printers", "jobs", "transfers", "events"]

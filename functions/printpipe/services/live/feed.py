@@ -14,11 +14,13 @@ from pydantic import ValidationError
 
 from printpipe.domain.errors import DomainError, Unavailable
 from printpipe.domain.job_progress import progress_of
+from printpipe.domain.job_records import Job
 from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS
 from printpipe.domain.log import log, log_failure
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Document, Documents, Listener, Query
-from printpipe.domain.records import Event, Job, Printer
+from printpipe.domain.printer_records import Printer
+from printpipe.domain.records import Event, UnknownSchema
 from printpipe.domain.transfers import Transfer
 from printpipe.services.live.changes import SOURCES, Change, Marks, Source, Told
 from printpipe.services.live.reader import Reader
@@ -235,7 +237,7 @@ class Feed:
             return None
         try:
             record = _RECORDS[source].of(document)
-        except ValidationError:
+        except (ValidationError, UnknownSchema):
             log_failure("live_record_unreadable", path=document.path)
             return None
         return _Known(record, document.version.place, self._shown(record))

@@ -17,13 +17,16 @@ from printpipe.services.access.rate_limits import Slots
 from printpipe.services.context import Context
 from printpipe.services.live.changes import Marks, Told
 from printpipe.services.live.feed import GRACE_SECONDS, Feed
-from printpipe.services.live.reader import Reader
+from printpipe.services.live.reader import Ended, Reader
 
 MOST_SOCKETS = 10
 """How many connections a client may have at once, of either kind."""
 
 _KEEP_SLOT_EVERY = 120.0
 """Seconds; a slot that is not kept falls to others after five minutes."""
+
+_LOOK_EVERY = 60.0
+"""Seconds after which it is looked whether the organization is there still."""
 
 
 class Hub:
@@ -68,9 +71,18 @@ class Hub:
 class Attendance:
     """One who looks on, and the slot that it takes of those which its client may have."""
 
-    def __init__(self, context: Context, printers: frozenset[str] | None = None, marks: Marks | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        printers: frozenset[str] | None = None,
+        marks: Marks | None = None,
+        *,
+        looks_every: float = _LOOK_EVERY,
+    ) -> None:
         """Raises `RateLimited` where the client's slots are taken, `Unavailable` where nothing can be followed now."""
         caller, organization_id = context.caller, context.tenant
+        self._context, self._looks_every = context, looks_every
+        self._look_at = time.monotonic() + looks_every
         self._slots = Slots(context.documents, context.collections, context.clock)
         self._client, self._holder = caller.client(context.address), new_id()
         self._keep_slot()
@@ -82,7 +94,12 @@ class Attendance:
         log("live_reader_joined", organizationId=organization_id)
 
     def next(self, timeout: float) -> Told | None:
-        """The next change; None where none came within `timeout` seconds. Raises `Ended`."""
+        """The next change; None where none came within `timeout` seconds.
+
+        Raises `Ended`, also where the organization is being erased.
+        """
+        if time.monotonic() >= self._look_at and self._is_leaving():
+            raise Ended(too_slow=False)
         if time.monotonic() >= self._keep_at:
             with suppress(DomainError):  # it is tried again, and nobody is sent away for it
                 self._keep_slot()
@@ -100,6 +117,12 @@ class Attendance:
         """Wants no more; safe to call twice."""
         self._reader.leave()
         self._give_slot_back()
+
+    def _is_leaving(self) -> bool:
+        self._look_at = time.monotonic() + self._looks_every
+        with suppress(DomainError):  # nobody is sent away because it cannot be told
+            return self._context.directory.is_leaving(self._context.tenant)
+        return False
 
     def _keep_slot(self) -> None:
         self._keep_at = time.monotonic() + _KEEP_SLOT_EVERY

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from printpipe.domain.log import log
-from printpipe.domain.records import Printer
+from printpipe.domain.printer_records import Printer
 from printpipe.services.live.changes import Change, Marks, Told
 
 MOST_WAITING = 256

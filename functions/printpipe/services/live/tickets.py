@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from printpipe.domain.errors import Forbidden, Unauthenticated
 from printpipe.domain.policy import Collections
 from printpipe.domain.ports.documents import Create, Delete, Document, Documents, PreconditionFailed
+from printpipe.domain.records import UnknownSchema
 from printpipe.domain.tenancy import Caller
 from printpipe.domain.tickets import SocketTicket
 from printpipe.services.context import Context
@@ -78,7 +79,7 @@ def redeem(documents: Documents, collections: Collections, now: datetime, text: 
 def _read(document: Document) -> SocketTicket:
     try:
         return SocketTicket.of(document)
-    except ValidationError:
+    except (ValidationError, UnknownSchema):
         raise Unauthenticated(_REFUSED) from None
 
 

@@ -1,8 +1,12 @@
-"""Who did what: a record beside every command, upload, cancellation and change of a key, never changed afterwards."""
+"""Who did what: a record beside every command, upload, cancellation and change of a key, never changed afterwards.
+
+A record is removed when it is old enough, or with its organization.
+"""
 
 from printpipe.domain.ids import new_id
 from printpipe.domain.ports.documents import Create
 from printpipe.domain.records import AuditRecord
+from printpipe.services.access.directory import tombstone_path
 from printpipe.services.context import Context
 
 
@@ -35,3 +39,21 @@ def entry(
         created_at=context.now(),
     )
     return Create(f"{context.collections.audit_log}/{record.audit_id}", record.data())
+
+
+def tombstone(context: Context, organization_id: str, detail: str) -> Create:
+    """The write that records that an organization was erased, and nothing of what it was."""
+    path = tombstone_path(context.collections, organization_id)
+    record = AuditRecord(
+        audit_id=path.rsplit("/", 1)[-1],
+        organization_id=organization_id,
+        action="organization.erased",
+        subject=organization_id,
+        detail=detail,
+        caller=context.caller.name,
+        key_id=None,
+        address=None,
+        request_id=context.request_id,
+        created_at=context.now(),
+    )
+    return Create(path, record.data())

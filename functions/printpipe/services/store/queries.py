@@ -375,21 +375,6 @@ def jobs_past_deadline(collections: Collections, at: datetime, limit: int) -> Qu
     return Query(collections.print_jobs, [Where("deadlineAt", "<=", at)], [("deadlineAt", "asc")], limit)
 
 
-def untaken_starts(collections: Collections, before: datetime, *, via_bus: bool, limit: int) -> Query:
-    """Starts that are pending though their time ended before a moment: of agents' sites, or of polling clients'."""
-    return Query(
-        collections.printer_commands,
-        [
-            Where("type", "==", "start_print"),
-            Where("status", "==", CommandStatus.PENDING.value),
-            Where("viaBus", "==", via_bus),
-            Where("expiresAt", "<", before),
-        ],
-        [("expiresAt", "asc")],
-        limit,
-    )
-
-
 def printers_of_organization(
     collections: Collections,
     organization_id: str,
