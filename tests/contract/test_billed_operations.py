@@ -188,6 +188,7 @@ def costs_of_example(cloud: Cloud, site: Site, row: Row, name: str) -> Iterator[
     template = re.compile("[^/?]+".join(map(re.escape, re.split(r"{\w+}", row.http.path))) + r"(\?.*)?")
     variables = variables_of(cloud, site, f"user-{site.organization}")  # whose calls nobody has counted yet
     for step in examples(name):
+        cloud.wait_for_effects(site.organization)  # what changes a document meanwhile costs another read
         request_id, since = secrets.token_hex(16), cloud.log.stat().st_size
         headers = fill(step["request"].get("headers") or {}, variables)
         answer = send(cloud, step, variables, headers={**headers, "X-Request-Id": request_id})

@@ -1,6 +1,7 @@
 """What clients tell of printers: events with their pictures, snapshots, errors and the ends of prints."""
 
 import base64
+import json
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -60,12 +61,13 @@ def _serves(url: str, content: bytes) -> bool:
 
 
 def _objects(cloud: Cloud) -> int:
-    """How many objects lie in the bucket."""
+    """How many pictures lie in the bucket; those of print files come when these are read."""
     environment = cloud.backend.environment
     if cloud.backend.embedded:
         root = Path(environment["PRINTPIPE_DATA_DIR"]) / "files" / environment["GCS_BUCKET_NAME"] / "objects"
-        return len(list(root.iterdir()))
-    url = f"{environment['STORAGE_EMULATOR_HOST']}/storage/v1/b/{environment['GCS_BUCKET_NAME']}/o"
+        names = [json.loads(facts.read_bytes())["name"] for facts in root.glob("*/facts.json")]
+        return sum(name.startswith("pictures/") for name in names)
+    url = f"{environment['STORAGE_EMULATOR_HOST']}/storage/v1/b/{environment['GCS_BUCKET_NAME']}/o?prefix=pictures/"
     return len(requests.get(url, timeout=10).json().get("items", []))
 
 

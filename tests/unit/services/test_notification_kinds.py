@@ -13,7 +13,7 @@ import pytest
 
 from printpipe.domain.errors import InvalidInput
 from printpipe.domain.notifications import ChannelKind
-from printpipe.services.notifications import sending
+from printpipe.services.notifications import attempts
 from printpipe.services.notifications.channels import Wish
 from tests.farm import embedded_farm
 from tests.receiver import Posted, Receiver, receiving
@@ -61,7 +61,7 @@ def test_a_webhook_gets_a_link_to_the_picture_that_holds_for_an_hour(sent: Sent)
     url = json.loads(told(sent, "webhook", image_path=name).body)["data"]["image_url"]
     assert name in url
     assert "signature=" in url
-    assert sending.LINK_LIFETIME.total_seconds() == 3600
+    assert attempts.LINK_LIFETIME.total_seconds() == 3600
 
 
 def test_slack_gets_a_block_with_the_link(sent: Sent) -> None:
@@ -126,7 +126,7 @@ def test_a_channel_may_go_without(sent: Sent) -> None:
 @pytest.mark.parametrize("kind", ["ntfy", "discord"])
 def test_a_picture_that_is_missing_or_too_large_is_left_out(sent: Sent, kind: ChannelKind) -> None:
     sent.channel(kind)
-    sent.tell(image_path=sent.picture(b"\xff" * (sending.IMAGE_LIMIT + 1)))
+    sent.tell(image_path=sent.picture(b"\xff" * (attempts.IMAGE_LIMIT + 1)))
     sent.tell(image_path="pictures/gone.jpg")
     sent.run()
     assert [posted.headers["content-type"] for posted in sent.receiver.posted] == ["application/json"] * 2

@@ -20,7 +20,8 @@ from printpipe.domain.errors import RateLimited, Unavailable
 from printpipe.domain.notifications import QuietHours
 from printpipe.domain.ports.documents import Delete, Documents, Query, Update, Version, Write
 from printpipe.domain.web_addresses import is_public_address
-from printpipe.services.notifications import channels, planning, retrying, sending
+from printpipe.services.notifications import channels, planning, retrying, trials
+from printpipe.services.notifications.attempts import Outcome
 from printpipe.services.notifications.channels import Wish
 from tests.farm import embedded_farm
 from tests.receiver import HOST, Receiver, receiving
@@ -520,12 +521,12 @@ def test_what_came_of_an_attempt_is_stored_though_the_store_falters(
 def test_a_test_is_sent_over_any_channel_and_stores_nothing(sent: Sent) -> None:
     channel, secret = webhook(sent, active=False)
     before = sent.stored(channel)
-    assert sending.send_test(sent.context(), before) == sending.Outcome(True, 200)
+    assert trials.send_test(sent.context(), before) == Outcome(True, 200)
     [posted] = sent.receiver.posted
     assert json.loads(posted.body)["type"] == "test"
     assert Guard(secret).accepts(posted.headers, posted.body, sent.farm.now)
     sent.receiver.answer((503, {"Retry-After": "9"}))
-    outcome = sending.send_test(sent.context(), before)
+    outcome = trials.send_test(sent.context(), before)
     assert (outcome.ok, outcome.status, outcome.error) == (False, 503, "The receiver answers with status 503.")
     assert (sent.stored(channel), sent.deliveries(), sent.messages()) == (before, [], [])
 
@@ -535,13 +536,13 @@ def test_tests_are_not_for_writing_to_strangers(sent: Sent) -> None:
     told = [
         sent.set_up("email", Wish({"name": "hall"}, address=f"{name}@example.org")).channel for name in ("ada", "bob")
     ]
-    for number in range(sending.MOST_TESTS):
-        assert sending.send_test(sent.context(), told[number % 2]).ok
+    for number in range(trials.MOST_TESTS):
+        assert trials.send_test(sent.context(), told[number % 2]).ok
     with pytest.raises(RateLimited, match="five minutes"):
-        sending.send_test(sent.context(), told[0])
-    assert len(sent.letters.letters) == sending.MOST_TESTS
+        trials.send_test(sent.context(), told[0])
+    assert len(sent.letters.letters) == trials.MOST_TESTS
     sent.farm.later(minutes=5)
-    assert sending.send_test(sent.context(), told[0]).ok
+    assert trials.send_test(sent.context(), told[0]).ok
 
 
 def test_one_run_announces_so_many_the_longest_overdue_first(sent: Sent) -> None:
@@ -572,7 +573,7 @@ def test_neither_logs_nor_what_is_stored_tell_the_address_or_the_secret(
     sent.outbound = AtPort(sent.receiver.outbound(trusted=False), sent.receiver.port)
     sent.tell()
     sent.run()
-    sending.send_test(sent.context(), sent.stored(channel))
+    trials.send_test(sent.context(), sent.stored(channel))
     logged = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
     assert "notification_attempted" in logged
     collections = ("notification_deliveries", "notification_channels", "audit_log", "processed_events")

@@ -5,7 +5,7 @@ from pydantic import Field
 from printpipe.dialects import printernizer
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printernizer_notification_views import Path
-from printpipe.services.notifications import channels, sending
+from printpipe.services.notifications import channels, trials
 
 
 class Arguments(printernizer.Model):
@@ -25,5 +25,5 @@ def post(call: Call, path: Path, query: Arguments) -> Tried:
 
     429 for more than ten in five minutes, over all of the organization's channels.
     """
-    outcome = sending.send_test(call.context, channels.get(call.context, path.notification_id))
+    outcome = trials.send_test(call.context, channels.get(call.context, path.notification_id))
     return Tried(success=outcome.ok, status=outcome.status, error=outcome.error)

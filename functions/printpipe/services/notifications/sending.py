@@ -5,46 +5,29 @@ anything is sent. A sender that dies leaves it claimed; after the lease it is at
 """
 
 import logging
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
-from printpipe.domain.errors import InvalidInput, RateLimited, Unavailable
-from printpipe.domain.ids import new_id
+from printpipe.domain.errors import Unavailable
 from printpipe.domain.log import log
 from printpipe.domain.notifications import (
     LONGEST_WAIT,
     OPEN_DELIVERIES,
     SENDING_LEASE,
-    ChannelKind,
     Delivery,
     DeliveryStatus,
     Notice,
     NotificationChannel,
 )
 from printpipe.domain.ports.documents import Document, DocumentChanged, PreconditionFailed, Update, Version, Write
-from printpipe.domain.ports.files import FileMissing
-from printpipe.domain.ports.outbound import NotDelivered
 from printpipe.domain.statistics import zone_of
 from printpipe.domain.tenant_records import Organization
-from printpipe.services.access.rate_limits import Slots
 from printpipe.services.context import Context
-from printpipe.services.notifications import addresses, channel_secrets, planning
-from printpipe.services.notifications.kinds import discord, email, ntfy, slack, webhook
-from printpipe.services.notifications.kinds.posting import PICTURE_NAME, Posting, Request
+from printpipe.services.notifications import attempts, planning
+from printpipe.services.notifications.attempts import Outcome
 from printpipe.services.notifications.planning import Plan
 from printpipe.services.store import audit
 from printpipe.services.store.effects import Effect
-
-IMAGE_LIMIT = 8 << 20
-"""Bytes of a picture that is sent; a larger one is left out."""
-
-LINK_LIFETIME = timedelta(hours=1)
-
-MOST_TESTS = 10
-"""That an organization may have sent in five minutes, over all of its channels."""
 
 _EARLY = timedelta(seconds=5)
 """By how much two instances' clocks may differ."""
@@ -54,34 +37,6 @@ _MARKED_EVERY = timedelta(minutes=1)
 
 _TRIES = 4
 """At storing what came of an attempt; the store takes at most 8 s to say that it cannot."""
-
-_NOT_WITH_PICTURE = frozenset({400, 413, 415})
-_GONE = 410
-_BUSY = frozenset({429, 503})
-
-_REQUESTS: Mapping[ChannelKind, Callable[[Posting], Request]] = {
-    "webhook": webhook.request,
-    "ntfy": ntfy.request,
-    "discord": discord.request,
-    "slack": slack.request,
-}
-_LINKED: frozenset[ChannelKind] = frozenset({"webhook", "slack"})
-"""Kinds that are given a link to the picture; the others are given its bytes."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of an attempt: the status that was answered, if any, and what went wrong, for the channel's owner."""
-
-    ok: bool
-    status: int | None = None
-    error: str | None = None
-    retry_after: timedelta | None = None
-
-    @property
-    def gone(self) -> bool:
-        """Whether the receiver says that it will never take anything again."""
-        return self.status == _GONE
 
 
 def send(context: Context, delivery_id: str, effect: Effect) -> None:
@@ -104,31 +59,6 @@ def send(context: Context, delivery_id: str, effect: Effect) -> None:
     _attempt(context, delivery, document.version, channel[1], effect)
 
 
-def send_test(context: Context, channel: NotificationChannel) -> Outcome:
-    """Sends something over the channel now, active or not, and tells what came of it; the channel stays as it is.
-
-    Raises `RateLimited` where the organization has tried its channels too often: not every address is its own.
-    """
-    _count_test(context, channel.organization_id)
-    notice = Notice(
-        event_type="test",
-        event_id=f"test:{new_id()}",
-        organization_id=channel.organization_id,
-        occurred_at=context.now(),
-        title="Test",
-        text=f"This is a test of the notification channel {channel.name}.",
-    )
-    return _put(context, channel.kind, _posting(context, channel, notice, notice.event_id))
-
-
-def _count_test(context: Context, organization_id: str) -> None:
-    slots = Slots(context.documents, context.collections, context.clock)
-    try:
-        slots.take(f"organization {organization_id}", "tests", MOST_TESTS, new_id())  # they are free in five minutes
-    except RateLimited:
-        raise RateLimited(f"At most {MOST_TESTS} tests of channels in five minutes", retry_after=60) from None
-
-
 def _due(delivery: Delivery, now: datetime) -> bool:
     if delivery.status not in OPEN_DELIVERIES or delivery.next_attempt_at is None:
         return False
@@ -144,7 +74,7 @@ def _channel(context: Context, channel_id: str) -> tuple[Document, NotificationC
 def _attempt(
     context: Context, delivery: Delivery, version: Version, channel: NotificationChannel, effect: Effect
 ) -> None:
-    posting = _posting(context, channel, delivery.notice, delivery.delivery_id)
+    posting = attempts.posting(context, channel, delivery.notice, delivery.delivery_id)
     claim = {
         "status": DeliveryStatus.SENDING,
         "attempts": delivery.attempts + 1,
@@ -154,7 +84,7 @@ def _attempt(
         delivery, version = _keep(context, delivery, version, claim)
     except DocumentChanged:
         return  # another sender was faster, or the picture has come
-    outcome = _put(context, channel.kind, posting)
+    outcome = attempts.put(context, channel.kind, posting)
     log(
         "notification_attempted",
         level=logging.INFO if outcome.ok else logging.WARNING,
@@ -304,67 +234,3 @@ def _mark(context: Context, channel: NotificationChannel, changes: Mapping[str, 
         context.documents.commit(Update(path, marked))
     except (PreconditionFailed, Unavailable):
         log("notification_channel_unmarked", channelId=channel.channel_id)
-
-
-def _posting(context: Context, channel: NotificationChannel, notice: Notice, delivery_id: str) -> Posting:
-    """With everything that other services of ours have to give."""
-    address, secret = channel_secrets.address_of(context, channel), channel_secrets.secret_of(context, channel)
-    posting = Posting(address, secret, delivery_id, notice, context.now())
-    if notice.image_path is None or not channel.picture:
-        return posting
-    files = context.platform.files
-    if channel.kind in _LINKED:
-        return replace(posting, image_url=files.sign_get(notice.image_path, LINK_LIFETIME, PICTURE_NAME))
-    try:
-        with files.open(notice.image_path) as stream:
-            image = stream.read(IMAGE_LIMIT + 1)
-    except FileMissing:
-        return posting
-    return replace(posting, image=image) if len(image) <= IMAGE_LIMIT else posting
-
-
-def _put(context: Context, kind: ChannelKind, posting: Posting) -> Outcome:
-    """Sends it; without its picture where the receiver takes it only so."""
-    try:
-        if kind == "email":
-            return _mailed(context, posting)
-        outcome = _posted(context, kind, posting)
-        if outcome.status in _NOT_WITH_PICTURE and (posting.image or posting.image_url):
-            outcome = _posted(context, kind, replace(posting, image=None, image_url=None))
-        return outcome
-    except InvalidInput as error:
-        return Outcome(False, error=error.message)
-    except NotDelivered as error:
-        return Outcome(False, error=str(error))
-
-
-def _posted(context: Context, kind: ChannelKind, posting: Posting) -> Outcome:
-    request = _REQUESTS[kind](posting)
-    allowed = addresses.hosts(context.policy, kind)
-    answer = context.platform.outbound.post(request.url, request.body, request.headers, allowed)
-    if 200 <= answer.status < 300:
-        return Outcome(True, answer.status)
-    pause = _retry_after(answer.headers.get("retry-after"), context.now()) if answer.status in _BUSY else None
-    return Outcome(False, answer.status, f"The receiver answers with status {answer.status}.", pause)
-
-
-def _mailed(context: Context, posting: Posting) -> Outcome:
-    if not context.policy.mail:
-        return Outcome(False, error="This deployment sends no e-mail.")
-    letter = email.letter(posting)
-    message_id = re.sub(r"[^A-Za-z0-9._-]", ".", posting.delivery_id)
-    context.platform.mail.send(posting.address, letter.subject, letter.text, posting.image, message_id)
-    return Outcome(True)
-
-
-def _retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """How long the receiver wants to be left alone (RFC 9110, 10.2.3; some send fractions of seconds)."""
-    if value is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value.strip()):
-        return timedelta(seconds=float(value))
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return max((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now, timedelta())

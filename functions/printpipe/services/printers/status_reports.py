@@ -13,7 +13,7 @@ from printpipe.domain.errors import Conflict, DomainError, Unavailable
 from printpipe.domain.ids import new_id
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import PreconditionFailed, Put, Update, Version, Write
-from printpipe.domain.printer_records import PrinterState, Sight, StatusUpdate
+from printpipe.domain.printer_records import Presence, PrinterState, Sight, StatusUpdate
 from printpipe.domain.printer_status import Gist, without_secrets
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.context import Context
@@ -218,6 +218,8 @@ class _Desk:
         if settled and self._unbroken(picture, standing):
             return _Step(heard)
         fields: dict[str, Any] = {"state": after.data(), "ipAddress": address}
+        if after.shown_at is not None and (state is None or state.shown_at is None):
+            fields["presence"] = _there_since(after).data()
         if naming:
             fields["serial"] = picture.serial
         throughout = state is None or not plates.is_blind(state.sight)
@@ -263,7 +265,8 @@ class _Desk:
         blank = printers.new(context, self.recipient, picture.serial, picture.ip_address, active=False)
         after, _ = self._next(picture, None, None)
         empty = picture.printed is None and not plates.soils(picture.sight, None, throughout=True)
-        printer = blank.model_copy(update={"state": after, "plate_cleared": empty})
+        seen = {"presence": _there_since(after)} if after.shown_at is not None else {}
+        printer = blank.model_copy(update={"state": after, "plate_cleared": empty, **seen})
         known = KnownPrinter(
             printer.printer_id,
             printer.serial,
@@ -342,6 +345,11 @@ class _Desk:
 
     def _put(self, update: StatusUpdate) -> Put:
         return Put(f"{self._context.collections.printer_status_updates}/{update.update_id}", update.data())
+
+
+def _there_since(state: PrinterState) -> Presence:
+    """Of a printer that shows itself for the first time; what becomes of it then the presence sweep sees to."""
+    return Presence(status="online", since=state.shown_at)
 
 
 def _is_heard(seen: Sight, standing: KnownPrinter) -> bool:
