@@ -91,7 +91,7 @@ COSTS: Mapping[tuple[str, str], Cost] = {
     ("printpro-printer-update", "PUT"): Cost(reads=3, writes=2),
     ("printpro-printer-delete", "DELETE"): Cost(reads=2, writes=2, deletes=2),
     ("printpro-job-create", "POST"): Cost(reads=4, writes=3),
-    ("printpro-job-send", "POST"): Cost(reads=7, writes=3),
+    ("printpro-job-send", "POST"): Cost(reads=8, writes=3),
     ("printpro-job-list", "GET"): Cost(reads=1),
     ("printpro-job-show", "GET"): Cost(reads=1),
     ("printpro-job-status", "PUT"): Cost(reads=3, writes=2),

@@ -47,10 +47,11 @@ def serve(context: Context, organization_id: str) -> int:
     """
     if context.directory.is_leaving(organization_id):
         return 0
-    fleet = _Fleet(context, organization_id)
-    begun, after = 0, None
+    page = context.documents.query(queries.waiting_jobs(context.collections, organization_id, None, _LOOKED_AT))
+    if not page:  # as after most prints; a large fleet is read for those who wait for it alone
+        return 0
+    fleet, begun = _Fleet(context, organization_id), 0
     while fleet.free:
-        page = context.documents.query(queries.waiting_jobs(context.collections, organization_id, after, _LOOKED_AT))
         for job, file in _in_turn(context, page, fleet.running):
             begun += fleet.place(job, file)
             if not fleet.free:
@@ -58,6 +59,7 @@ def serve(context: Context, organization_id: str) -> int:
         if len(page) < _LOOKED_AT:
             break
         after = (page[-1].data["turn"], page[-1].id)
+        page = context.documents.query(queries.waiting_jobs(context.collections, organization_id, after, _LOOKED_AT))
     return begun
 
 
