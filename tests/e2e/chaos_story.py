@@ -12,6 +12,7 @@ from typing import Any
 import requests
 
 from local.sample_print import make_3mf
+from printpipe.domain.errors import Unavailable
 from printpipe.domain.ports.documents import Document, Query, Where
 from printpipe.domain.ports.platform import Platform
 from tests.counts import count
@@ -186,7 +187,13 @@ class Workshop:
         }
 
     def unsettled(self, told: Told) -> str | None:
-        """What is still to come, or None."""
+        """What is still to come, or None; also that the store is too busy to say."""
+        try:
+            return self._unsettled(told)
+        except Unavailable as error:
+            return error.message
+
+    def _unsettled(self, told: Told) -> str | None:
         ended = [each.id for each in self._documents("print_jobs") if each.data["endedAt"] is not None]
         counted = {each.id for each in self._documents("statistics_entries") if each.data["counted"] is not None}
         if len(ended) < told.jobs:

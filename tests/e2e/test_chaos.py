@@ -16,7 +16,7 @@ from local.stack import Stack
 from tests.counts import count
 from tests.e2e.chaos_story import Told, Workshop
 from tests.e2e.mailbox import Mail, Mailbox
-from tests.e2e.stack import faults, running_stack, until
+from tests.e2e.stack import faults, running_stack
 
 TOLD = Told(jobs=count(500, quick=6), commands=count(2000, quick=16))
 DISORDER = {"duplicates": 2, "shuffle": float(count(30, quick=1)), "fail_first": 0.3}
@@ -26,6 +26,9 @@ PAUSE = float(count(30, quick=2))
 KILLS = 2
 MOST_AT_ONCE = 8
 """What a killed sender had sent and not noted is sent again under the same id: no more than were being delivered."""
+
+LOOK_EVERY = count(50, quick=1) / 5
+"""Seconds: each look reads all that the workshop has."""
 
 SETTLED = float(count(1500, quick=90))
 CHANNELS = ("first@example.org", "second@example.org")
@@ -69,7 +72,10 @@ def tell(stack: Stack, name: str) -> Workshop:
     workshop = Workshop(stack.base_url, stack.identity.operator_key, stack.platform, name)
     workshop.open(CHANNELS)
     workshop.live(TOLD)
-    until(lambda: workshop.unsettled(TOLD) is None, f"{name} is settled: {workshop.unsettled(TOLD)}", SETTLED)
+    deadline = time.monotonic() + SETTLED
+    while left := workshop.unsettled(TOLD):
+        assert time.monotonic() < deadline, f"{name}: {left}"
+        time.sleep(LOOK_EVERY)
     return workshop
 
 
