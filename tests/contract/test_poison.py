@@ -145,7 +145,8 @@ def test_poison_is_put_away_and_delivered_again_once_it_is_cured(cloud: Cloud) -
         attempts = dead[function]["attempts"]
         assert attempts == ATTEMPTS if exact else attempts >= ATTEMPTS, dead[function]
         assert dead[function]["error"], dead[function]
-    assert alerts(cloud, dead) == Counter(each["deadLetterId"] for each in dead.values())
+    once = Counter(each["deadLetterId"] for each in dead.values())
+    until(lambda: alerts(cloud, dead) == once, lambda: f"alerts: {alerts(cloud, dead)} instead of {once}")
 
     poisoned.cure()
     for letter in dead.values():
@@ -154,7 +155,7 @@ def test_poison_is_put_away_and_delivered_again_once_it_is_cured(cloud: Cloud) -
         assert answer.status_code == 200, answer.text
     until(lambda: all(poisoned.effects().values()), lambda: f"done: {poisoned.effects()}")
     assert poisoned.dead_letters() == {}
-    assert alerts(cloud, dead) == Counter(each["deadLetterId"] for each in dead.values())
+    assert alerts(cloud, dead) == once
 
 
 def alerts(cloud: Cloud, dead: dict[str, dict[str, Any]]) -> Counter[str]:
