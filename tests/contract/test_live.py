@@ -120,9 +120,12 @@ def test_what_a_client_says_wrongly_is_answered_and_the_socket_stays(cloud: Clou
 
 @pytest.mark.parametrize(("sent", "code"), [(b"bytes", 1003), ("x" * 5000, 1009), (["x" * 3000] * 2, 1009)], ids=str)
 def test_what_no_client_should_send_ends_the_socket(cloud: Cloud, reader: str, sent: Any, code: int) -> None:
-    with socket(cloud.base_url, reader) as opened, pytest.raises(ConnectionClosed) as closed:
+    def send_and_listen() -> None:
         opened.send(sent)  # of which the second part may find it closed
         said(opened, lambda _: False)
+
+    with socket(cloud.base_url, reader) as opened, pytest.raises(ConnectionClosed) as closed:
+        send_and_listen()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == code
 
