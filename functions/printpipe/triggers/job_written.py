@@ -29,7 +29,8 @@ _COUNTED = (
 
 def handle(change: Change, context: Context) -> None:
     """Publishes where there is something to tell."""
-    kind, job = _kind(change.before, change.after), change.after
+    freed = _occupies(change.before) and not _occupies(change.after)
+    kind, job = _kind(change.before, change.after, freed), change.after
     if kind is None or job is None:
         return
     announcements.announce(
@@ -50,20 +51,18 @@ def handle(change: Change, context: Context) -> None:
             former=str(change.before["status"]) if change.before else None,
             run=int(job.get("run") or 0),
             reason=job.get("reason"),
-            freed=_occupies(change.before) and not _occupies(change.after),
+            freed=freed,
             updated_at=job.get("updatedAt"),
         ),
     )
 
 
-def _kind(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str | None:
+def _kind(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, freed: bool) -> str | None:
     if after is None:
         return None  # what is removed because it is old was counted rightly
     if before is None:
         return "job_created"
-    if before["status"] != after["status"] or before.get("run") != after.get("run"):
-        return f"job_{after['status']}"
-    if _occupies(before) and not _occupies(after):
+    if freed or before["status"] != after["status"] or before.get("run") != after.get("run"):
         return f"job_{after['status']}"
     if after["status"] in ENDED_JOBS and any(before.get(name) != after.get(name) for name in _COUNTED):
         return "job_deleted" if after.get("deletedAt") else "job_corrected"
