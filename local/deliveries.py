@@ -128,7 +128,7 @@ class Deliveries:
         made = [_Attempt(event, 1, since, offered) for _ in range(copies)]
         with self._wake:
             self._open[event.function] += copies
-        if not faults.reorder:
+        if not faults.reorder or not faults.touches(event.function):
             self._schedule(made, spread=faults.shuffle)
             return
         with self._wake:
@@ -221,9 +221,9 @@ class Deliveries:
 
     def _deliver(self, attempt: _Attempt) -> tuple[str | None, bool]:
         """What went wrong, or None; and whether the attempt counts: where nothing serves, another instance would."""
-        if self._faults.take_failure() or (attempt.number == 1 and self._faults.fails_first()):
-            return "failed on demand", True
         event = attempt.event
+        if self._faults.take_failure(event.function) or (attempt.number == 1 and self._faults.fails_first()):
+            return "failed on demand", True
         try:
             answer = self._http.request(
                 "POST", f"{self._url}/{event.function}", body=event.body, headers=event.headers()

@@ -16,7 +16,8 @@ class Faults(BaseModel):
     have come (or 5 s have passed), then delivered last to first. `fail`: this many attempts fail without reaching the
     function, and of all the first attempts this share does (`fail_first`, 0 to 1). `shuffle`: every event is delivered
     at some time within so many seconds. `drop`: no event of the store and no tick is delivered. `drop_messages`: this
-    many Pub/Sub messages never reach an agent.
+    many Pub/Sub messages never reach an agent. `only`: `fail` and `reorder` touch the events of this function alone;
+    empty: of every function.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -28,6 +29,11 @@ class Faults(BaseModel):
     shuffle: Annotated[float, Field(ge=0, le=60)] = 0.0
     drop: bool = False
     drop_messages: Count = 0
+    only: str = ""
+
+    def touches(self, function: str) -> bool:
+        """Whether `fail` and `reorder` concern this function's events."""
+        return self.only in ("", function)
 
 
 class FaultPanel:
@@ -49,10 +55,10 @@ class FaultPanel:
             self._faults = self._faults.model_copy(update=wanted.model_dump(include=wanted.model_fields_set))
             return self._faults
 
-    def take_failure(self) -> bool:
-        """Whether this attempt is to fail."""
+    def take_failure(self, function: str) -> bool:
+        """Whether this attempt at calling the function is to fail."""
         with self._lock:
-            if not self._faults.fail:
+            if not self._faults.fail or not self._faults.touches(function):
                 return False
             self._faults = self._faults.model_copy(update={"fail": self._faults.fail - 1})
             return True

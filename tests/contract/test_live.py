@@ -212,7 +212,7 @@ def test_a_quiet_stream_lasts(cloud: Cloud, site: Site, reader: str) -> None:
 
 
 def test_one_that_never_reads_is_dropped_and_nothing_is_kept_for_it(cloud: Cloud, site: Site) -> None:
-    printers, rounds, idle = 100, count(100, quick=14), count(50, quick=10)
+    printers, rounds, idle = 100, count(100, quick=30), count(50, quick=10)
     records = [printer_of(site, f"flood-{number}") for number in range(printers)]
     cloud.backend.documents.commit(*(Create(f"printers/{each.printer_id}", each.data()) for each in records))
     keys = [cloud.new_key(site.organization, None, ["events.read"]) for _ in range(idle // 10 + 1)]

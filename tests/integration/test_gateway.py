@@ -160,7 +160,7 @@ def test_a_new_command_reaches_its_trigger(stack: Stack) -> None:
 
 
 def test_a_failing_trigger_is_tried_again(stack: Stack) -> None:
-    with faults(stack, fail=3):
+    with faults(stack, fail=3, only="trigger-command-created"):
         command = queue(stack, "light_on")
         [line] = until(lambda: delivered(stack, command), "the trigger's delivery")
     assert line["attempt"] == 4
@@ -174,7 +174,7 @@ def test_duplicates_are_delivered_that_often(stack: Stack) -> None:
 
 
 def test_reordered_events_come_last_to_first(stack: Stack) -> None:
-    with faults(stack, reorder=3):
+    with faults(stack, reorder=3, only="trigger-command-created"):
         commands = [queue(stack, "light_on") for _ in range(3)]
         until(lambda: all(delivered(stack, command) for command in commands), "the deliveries")
     times = [delivered(stack, command)[0]["time"] for command in commands]
