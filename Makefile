@@ -25,8 +25,9 @@ $(STAMP): local/requirements.txt local/setup.sh
 run: setup ## prints a file on the whole local stack: ONCE=1 FILE=path BACKEND=google|embedded PORT=8080 KEEP=1 SPEED=60
 	@exec $(PYTHON) -m local.run
 
-test: lint ## every check and every test, with repetitions at reduced counts
-	@exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+test: lint ## every check and every test, with repetitions at reduced counts; what fails is tried once more, alone
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile || { [ $$? -eq 1 ] \
+		&& echo "Once more, one by one and alone, those that failed:" && exec $(PYTHON) -m pytest --last-failed -x; }
 
 soak: setup ## the same tests at their full counts
 	@SOAK=1 exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
