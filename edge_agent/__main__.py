@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge_agent import config
 from edge_agent.agent import run
+from edge_agent.drivers import brands
 from edge_agent.store import StoreUnusable
 
 
@@ -15,7 +16,7 @@ def main() -> int:
     parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, help="configuration file (mode 600)")
     arguments = parser.parse_args()
     try:
-        settings = config.load(arguments.config)
+        settings = config.load(arguments.config, {name: brand.config for name, brand in brands.installed().items()})
         run(settings)
     except (config.ConfigError, StoreUnusable) as error:
         print(error, file=sys.stderr)

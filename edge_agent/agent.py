@@ -7,12 +7,10 @@ from collections.abc import Callable
 from edge_agent import tracing
 from edge_agent.cloud import Cloud
 from edge_agent.command import Command
-from edge_agent.config import AgentConfig, AnyPrinterConfig, PrusaLinkConfig
+from edge_agent.config import AgentConfig
 from edge_agent.delivery import Delivery
-from edge_agent.drivers.bambu.driver import BambuDriver
+from edge_agent.drivers import brands
 from edge_agent.drivers.base import Driver
-from edge_agent.drivers.prusalink.driver import PrusaLinkDriver
-from edge_agent.drivers.strangers import prober
 from edge_agent.execution import Rooms
 from edge_agent.executor import Executor, Leases
 from edge_agent.files import FileCache
@@ -49,10 +47,11 @@ def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
     changed = threading.Event()
-    drivers = [_driver(printer, rooms, changed) for printer in config.printers]
+    known = brands.installed()
+    drivers = [known[printer.type].driver(printer, rooms, changed) for printer in config.printers]
     leases = Leases(rooms)
     executor = Executor(rooms, leases)
-    errands = Errands(rooms, drivers, prober(config, rooms.clock), config.state_dir / "copies")
+    errands = Errands(rooms, drivers, brands.prober(known, config, rooms.clock), config.state_dir / "copies")
     workers = {driver.serial: Worker(driver.serial, _executing(executor, driver, errands), rooms) for driver in drivers}
     inbox = Inbox(config, rooms, executor, workers, errands.perform_unrouted)
     loops: dict[str, Callable[[], None]] = {
@@ -94,12 +93,6 @@ def run(
     rooms.cloud.close()
     rooms.store.close()
     log("agent_stopped", recipientId=config.recipient_id)
-
-
-def _driver(printer: AnyPrinterConfig, rooms: Rooms, changed: threading.Event) -> Driver:
-    if isinstance(printer, PrusaLinkConfig):
-        return PrusaLinkDriver(printer, rooms, changed)
-    return BambuDriver(printer, rooms, changed)
 
 
 def _executing(executor: Executor, driver: Driver, errands: Errands) -> Callable[[Command], None]:

@@ -1,6 +1,8 @@
 """The agent's configuration file: read once, checked whole, refused with a message that names the field."""
 
+import functools
 import json
+import operator
 import os
 import stat
 from collections.abc import Mapping
@@ -13,14 +15,21 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    SerializeAsAny,
     StringConstraints,
     Tag,
     ValidationError,
-    field_validator,
+    create_model,
 )
 
+UNKNOWN_TYPE = "printer_type"
 DEFAULT_PATH = Path("~/.printmaster/config.json")
 
+Fingerprint = Annotated[
+    str,
+    AfterValidator(lambda value: value.replace(":", "").lower()),
+    StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"),
+]
 Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -37,58 +46,75 @@ class _Section(BaseModel):
 
 
 class PubSubConfig(_Section):
-    """Where the two subscriptions are; without `endpoint` it is Google's, with default credentials."""
+    """Where the two subscriptions are; without `endpoint` it is Google's.
+
+    `credentials`: Google's default ones of this machine, or short-lived ones that the cloud gives for the API key.
+    """
 
     project: Text
     subscription_normal: Text
     subscription_priority: Text
     endpoint: HttpUrl | None = None
+    credentials: Literal["default", "cloud"] = "default"
 
 
-TYPES = ("bambu", "prusalink")
+class CacheConfig(_Section):
+    """How many fetched files are kept, and how many bytes of them."""
+
+    files: Annotated[int, Field(ge=1)] = 20
+    size: Annotated[int, Field(ge=1)] = 2 * 1024**3
 
 
-class _AnyPrinter(_Section):
+class OutboxConfig(_Section):
+    """How long reports wait for the cloud, and how many bytes of them; events of jobs and HMS are never given up."""
+
+    days: Annotated[float, Field(gt=0)] = 7
+    size: Annotated[int, Field(ge=64 * 1024)] = 100 * 1000**2
+
+
+class PicturesConfig(_Section):
+    """When the camera's picture is taken: with events that call for one, and every so many seconds of a print."""
+
+    on_events: bool = True
+    every: Seconds | None = None
+
+
+class PrinterSection(_Section):
+    """What every brand's printer has; a brand adds its own fields, and its name as a literal `type`.
+
+    `access_code` is what lets a client in: Bambu Lab's LAN access code, PrusaLink's password.
+    """
+
+    type: str
     serial: Text
     address: Text
     access_code: Annotated[str, StringConstraints(min_length=1), Field(repr=False)]
     name: str | None = None
-
-    @field_validator("type", mode="before", check_fields=False)
-    @classmethod
-    def _known(cls, value: object) -> object:
-        if value not in TYPES:
-            raise ValueError(f"a printer is one of {', '.join(TYPES)}")
-        return value
+    model: str | None = None
 
 
-class PrinterConfig(_AnyPrinter):
-    """One Bambu printer on the LAN. `ca_file` is the CA that its certificate is verified against."""
+class PrinterConfig(PrinterSection):
+    """One Bambu printer on the LAN. `ca_file` is the CA that its certificate is verified against.
+
+    `pinned_certificate` is the SHA-256 of a certificate that is believed instead, in hex: for a printer whose CA is not
+    known yet. `camera`: how to get a picture, by the model where it says auto.
+    """
 
     type: Literal["bambu"] = "bambu"
     mqtt_port: Port = 8883
     ftps_port: Port = 990
     camera_port: Port = 6000
+    rtsps_port: Port = 322
+    camera: Literal["auto", "jpeg", "rtsps", "off"] = "auto"
     ca_file: ExpandedPath
+    pinned_certificate: Fingerprint | None = None
 
 
-class PrusaLinkConfig(_AnyPrinter):
+class PrusaLinkConfig(PrinterSection):
     """One printer with PrusaLink on the LAN. `access_code` is the password that its screen shows for PrusaLink."""
 
     type: Literal["prusalink"] = "prusalink"
     http_port: Port = 80
-
-
-def _type_of(value: Any) -> str:
-    """What a printer is read as; without a type it is a Bambu printer."""
-    named = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
-    return "prusalink" if named == "prusalink" else "bambu"
-
-
-AnyPrinterConfig = Annotated[
-    Annotated[PrinterConfig, Tag("bambu")] | Annotated[PrusaLinkConfig, Tag("prusalink")], Discriminator(_type_of)
-]
-"""A printer by its `type`."""
 
 
 class Timing(_Section):
@@ -118,6 +144,15 @@ class Timing(_Section):
     poll: Seconds = 3
     hms_clear: Seconds = 10
     ftps_reply: Seconds = 60
+    clock_skew: Seconds = 30
+    zombie_probe: Seconds = 120
+    rediscover: Seconds = 30
+    picture: Seconds = 10
+    reload: Seconds = 2
+
+
+BUILT_IN: Mapping[str, type[PrinterSection]] = {"bambu": PrinterConfig, "prusalink": PrusaLinkConfig}
+"""The printers that the agent knows by itself, by their `type`."""
 
 
 def _otlp_endpoint() -> str | None:
@@ -127,22 +162,34 @@ def _otlp_endpoint() -> str | None:
 class AgentConfig(_Section):
     """The whole file. Without `pubsub` commands come by HTTPS long poll alone.
 
+    `routing`: `backend_url` is the address of all functions (`paths`), or the prefix before each function's name,
+    which then stands before the path (`functions`). `discovery`: whether a printer whose address does not answer is
+    looked for on the LAN by its serial. `log_file`: besides standard error.
     `otlp_endpoint` is where spans go, by default what OpenTelemetry's own variable names; without it none are made.
     """
 
     backend_url: HttpUrl
+    routing: Literal["paths", "functions"] = "paths"
     api_key: Annotated[str, StringConstraints(min_length=1), Field(repr=False)]
     recipient_id: Text
     organization_id: str | None = None
     pubsub: PubSubConfig | None = None
-    printers: tuple[AnyPrinterConfig, ...] = ()
+    printers: tuple[SerializeAsAny[PrinterSection], ...] = ()
     state_dir: ExpandedPath = Field(default=Path("~/.printmaster"), validate_default=True)
+    log_file: ExpandedPath | None = None
+    discovery: bool = True
+    cache: CacheConfig = CacheConfig()
+    outbox: OutboxConfig = OutboxConfig()
+    pictures: PicturesConfig = PicturesConfig()
     timing: Timing = Timing()
     otlp_endpoint: HttpUrl | None = Field(default_factory=_otlp_endpoint, validate_default=True)
 
 
-def load(path: Path = DEFAULT_PATH) -> AgentConfig:
-    """Read and check the file. Raises ConfigError: missing, readable by others, not JSON, or which field is wrong."""
+def load(path: Path = DEFAULT_PATH, brands: Mapping[str, type[PrinterSection]] = BUILT_IN) -> AgentConfig:
+    """Read and check the file; `brands` are the printers that it may list, by their type.
+
+    Raises ConfigError: missing, readable by others, not JSON, or which field is wrong.
+    """
     path = path.expanduser()
     try:
         with path.open(encoding="utf-8") as file:
@@ -153,7 +200,7 @@ def load(path: Path = DEFAULT_PATH) -> AgentConfig:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     try:
-        config = AgentConfig.model_validate(json.loads(text))
+        config = _model(brands).model_validate(json.loads(text))
     except ValueError as error:
         raise ConfigError(f"{path}: {_explain(error)}") from None
     serials = [printer.serial for printer in config.printers]
@@ -161,6 +208,23 @@ def load(path: Path = DEFAULT_PATH) -> AgentConfig:
         if serials.count(serial) > 1:
             raise ConfigError(f"{path}: printers: serial {serial} is listed twice")
     return config
+
+
+def _model(brands: Mapping[str, type[PrinterSection]]) -> type[AgentConfig]:
+    """The file's model with just these brands; a printer without a type is a Bambu printer."""
+
+    def type_of(value: Any) -> str | None:
+        named = value.get("type", "bambu") if isinstance(value, Mapping) else getattr(value, "type", None)
+        return named if named in brands else None
+
+    printer: Any = functools.reduce(operator.or_, (Annotated[model, Tag(name)] for name, model in brands.items()))
+    known = Discriminator(
+        type_of,
+        custom_error_type=UNKNOWN_TYPE,
+        custom_error_message=f"a printer is one of {', '.join(brands)}",
+    )
+    printers = tuple[Annotated[printer, known], ...]
+    return create_model("AgentConfig", __base__=AgentConfig, printers=(printers, ()))
 
 
 def _require_private(path: Path, about: os.stat_result) -> None:
@@ -174,12 +238,15 @@ def _require_private(path: Path, about: os.stat_result) -> None:
 def _explain(error: ValueError) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(
-            f"{_where(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False, include_url=False)
+            f"{_where(item['loc'], item['type'])}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
         )
     return f"not valid JSON ({error})"
 
 
-def _where(place: tuple[int | str, ...]) -> str:
+def _where(place: tuple[int | str, ...], kind: str) -> str:
     """The field's name; the type by which a printer was read is no part of the file."""
     named = [str(part) for index, part in enumerate(place) if not (place[0] == "printers" and index == 2)]
+    if kind == UNKNOWN_TYPE:
+        named.append("type")
     return ".".join(named) or "the file"

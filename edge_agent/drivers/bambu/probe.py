@@ -9,7 +9,7 @@ import json
 import ssl
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_agent.config import PrinterConfig, Timing
+from edge_agent.config import AgentConfig, PrinterConfig, Timing
 from edge_agent.drivers.bambu.ftps import NotVerified
 from edge_agent.drivers.bambu.identity import printer_context
 from edge_agent.drivers.bambu.session import WRONG_CODE_REASONS
@@ -55,9 +55,7 @@ def visit_broker(printer: PrinterConfig, timing: Timing, check: Callable[[], Non
         visit.leave()
 
 
-def visit_stranger(
-    stranger: Stranger, known: Sequence[PrinterConfig], timing: Timing, clock: Clock, check: Callable[[], None]
-) -> PrinterInfo:
+def visit_stranger(stranger: Stranger, config: AgentConfig, clock: Clock, check: Callable[[], None]) -> PrinterInfo:
     """Test a printer that is not configured, with the maker's CA and the ports of one that is.
 
     Without one the access code is shown to nobody: whoever answers could not be told from the printer.
@@ -65,6 +63,7 @@ def visit_stranger(
     """
     if not stranger.serial or not stranger.access_code:
         raise ConnectionFailed("unknown_printer", "the printer's serial number or access code is not known")
+    known = [printer for printer in config.printers if isinstance(printer, PrinterConfig)]
     if not known:
         raise ConnectionFailed(
             "wrong_certificate",
@@ -73,8 +72,8 @@ def visit_stranger(
     printer = known[0].model_copy(
         update={"serial": stranger.serial, "address": stranger.address, "access_code": stranger.access_code}
     )
-    info = visit_broker(printer, timing, check)
-    visit_files(BambuStorage(printer, clock, timing.ftps_reply, lambda _name: False))
+    info = visit_broker(printer, config.timing, check)
+    visit_files(BambuStorage(printer, clock, config.timing.ftps_reply, lambda _name: False))
     return info
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from edge_agent.config import Timing
+from edge_agent.config import AgentConfig
 from edge_agent.drivers.base import ConnectionErrorCode, ConnectionFailed, PrinterInfo, Stranger
 from edge_agent.drivers.prusalink.line import KeyRefused, Line, LineFailed
 from edge_agent.drivers.prusalink.session import INFO, WrongPrinter, require_serial
+from edge_agent.timestamps import Clock
 
 VERSION = "/api/version"
 STANDARD_PORT = 80
@@ -31,11 +32,11 @@ def visit(line: Line, serial: str, check: Callable[[], None]) -> PrinterInfo:
     return PrinterInfo(*(each if isinstance(each, str) and each else None for each in said))
 
 
-def visit_stranger(stranger: Stranger, timing: Timing, check: Callable[[], None]) -> PrinterInfo:
+def visit_stranger(stranger: Stranger, config: AgentConfig, _clock: Clock, check: Callable[[], None]) -> PrinterInfo:
     """Visit a printer that the configuration does not have, at PrusaLink's usual port. Raises ConnectionFailed."""
     if not stranger.address or not stranger.access_code:
         raise ConnectionFailed("unknown_printer", "the printer's address or access code is not known")
-    line = Line(stranger.address, STANDARD_PORT, stranger.access_code, timing)
+    line = Line(stranger.address, STANDARD_PORT, stranger.access_code, config.timing)
     return visit(line, stranger.serial, check)
 
 

@@ -34,7 +34,7 @@ def test_both_kinds_of_printers_stand_in_one_file(tmp_path: Path) -> None:
     [
         (PRUSA | {"http_port": 0}, "printers.0.http_port"),
         (PRUSA | {"access_code": ""}, "printers.0.access_code"),
-        (PRUSA | {"type": "prusa"}, "printers.0.type: Value error, a printer is one of bambu, prusalink"),
+        (PRUSA | {"type": "prusa"}, "printers.0.type: a printer is one of bambu, prusalink"),
         (PRUSA | {"type": "bambu"}, "printers.0.ca_file"),
     ],
 )
