@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 from pydantic.alias_generators import to_camel
 
+from printpipe.domain.lifecycles import ENDED_JOBS
+
 Topic = Literal["printer-commands", "job-events", "hms-events", "file-events", "notifications", "dead-letters"]
 
 EVENT_ID = "eventId"
@@ -112,8 +114,18 @@ class JobEvent(Message):
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
     def attributes(self) -> Mapping[str, str]:
-        """With what it is about, and the ended command's lane."""
-        return {**super().attributes(), "about": self.about, "lane": self.command_lane or ""}
+        """With what it is about, the ended command's lane, and whom a job's change concerns.
+
+        `freed`: the queue of the printer that it has left. `ended`: the statistics, of a job that has ended or had.
+        """
+        ended = self.about == "job" and bool({self.status, self.former} & ENDED_JOBS)
+        return {
+            **super().attributes(),
+            "about": self.about,
+            "lane": self.command_lane or "",
+            "freed": _word(self.freed),
+            "ended": _word(ended),
+        }
 
 
 class HmsEvent(Message):
@@ -213,3 +225,7 @@ class Posted:
         message = event["message"]
         when = datetime.fromisoformat(str(message.get("publishTime") or message.get("publish_time") or time))
         return cls(b64decode(message.get("data") or ""), dict(message.get("attributes") or {}), when)
+
+
+def _word(holds: bool) -> str:
+    return "true" if holds else "false"
