@@ -30,7 +30,8 @@ NUMBERED: Mapping[str, Mapping[str, str]] = {
         + "command_id command_type lane sequence printer_ip_address metadata created_at expires_at",
         "CommandMessage.Metadata": "reason print_job_id nozzle_temp bed_temp chamber_temp file_name plate_index "
         "param_path use_ams ams_mapping expected_filaments enable_timelapse job_id file_id unencrypted_data url "
-        "percent fan axes slot x y z e feedrate gcode transfer_id path size",
+        "percent fan axes slot x y z e feedrate gcode transfer_id path size nozzle_index object_ids bed_level "
+        "vibration motor_noise nozzle_offset",
         "CommandMessage.Metadata.ExpectedFilament": "slot type color",
         "CommandMessage.Metadata.JobNote": "print_job_id product_name product_id",
     },
@@ -46,7 +47,7 @@ NUMBERED: Mapping[str, Mapping[str, str]] = {
 
 METADATA: Mapping[str, Mapping[str, Any]] = {
     "stop": {"printJobId": "job-1"},
-    "set_temperature": {"nozzleTemp": 220, "bedTemp": 60.5, "chamberTemp": 40},
+    "set_temperature": {"nozzleTemp": 220, "bedTemp": 60.5, "chamberTemp": 40, "nozzleIndex": 1},
     "start_print": {
         "fileName": "cube.3mf",
         "plateIndex": 2,
@@ -68,6 +69,8 @@ METADATA: Mapping[str, Mapping[str, Any]] = {
     "unload_filament": {"slot": 4},
     "move": {"x": 1, "y": -2.5, "z": 0.1, "e": 3, "feedrate": 1500},
     "send_gcode": {"gcode": "M106 S0"},
+    "skip_objects": {"objectIds": [3, 7]},
+    "calibrate": {"bedLevel": True, "vibration": True, "motorNoise": False, "nozzleOffset": False},
     "fetch_file": {"transferId": "dl_1", "path": "/cube.3mf", "fileName": "cube.3mf", "size": 2**40},
     "send_file": {"transferId": "dl_1", "fileId": "file-1", "fileName": "cube.3mf"},
 }

@@ -60,7 +60,7 @@ _Model = TypeVar("_Model", bound=Shape)
 _Steps = tuple[str | int, ...]
 
 LONGEST_FIELD = 200
-LONGEST_MESSAGE = 600
+LONGEST_MESSAGE = 700
 """How much of a field's name and of an error's message is repeated, in characters: what a caller sends may be long."""
 
 

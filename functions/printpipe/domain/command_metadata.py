@@ -27,11 +27,20 @@ from printpipe.domain.gcode import (
 )
 from printpipe.domain.values import FileName, Id, Name, OptionalId, Text
 
+SLOTS = frozenset({*range(1, 17), *range(128, 136), 254})
+MAX_OBJECTS = 64
+
 
 def _check_url(value: str) -> str:
     parts = urlsplit(value)
     if not parts.hostname or "@" in parts.netloc:
         raise ValueError("must name a host, and no user")
+    return value
+
+
+def _check_slot(value: int) -> int:
+    if value not in SLOTS:
+        raise ValueError("must be 1 to 16, an AMS HT's id (128 to 135), or 254 for the external spool")
     return value
 
 
@@ -64,7 +73,7 @@ class Stop(Metadata):
 
 
 class Temperatures(Metadata):
-    """Targets in °C."""
+    """Targets in °C; of two nozzles `nozzleIndex` says which, 0 the right one, 1 the left one."""
 
     OTHER_NAMES: ClassVar = {
         f"{heater}{word}": f"{heater}Temp"
@@ -75,6 +84,7 @@ class Temperatures(Metadata):
     nozzle: Nozzle | None = Field(None, alias="nozzleTemp")
     bed: Bed | None = Field(None, alias="bedTemp")
     chamber: Chamber | None = Field(None, alias="chamberTemp")
+    nozzle_index: int | None = Field(None, alias="nozzleIndex", ge=0, le=1)
 
     @model_validator(mode="after")
     def _something(self) -> "Temperatures":
@@ -122,12 +132,12 @@ class Speed(Metadata):
 
 
 class Fan(Metadata):
-    """A fan's speed in percent; 0 is off."""
+    """A fan's speed in percent; 0 is off. Some printers have a second auxiliary fan, `aux2`."""
 
     OTHER_NAMES: ClassVar = dict.fromkeys(("fanPercent", "fanSpeed", "speed", *_PERCENTAGES), "percent")
 
     percent: float = Field(ge=0, le=100)
-    fan: Literal["part", "aux", "chamber"] = "part"
+    fan: Literal["part", "aux", "aux2", "chamber"] = "part"
 
 
 class Flow(Metadata):
@@ -171,11 +181,38 @@ class Gcode(Metadata):
 
 
 class Filament(Metadata):
-    """An AMS slot, counted from 1."""
+    """An AMS slot, counted from 1; an AMS HT's id, from 128 on, or 254 for the external spool."""
 
     OTHER_NAMES: ClassVar = {"slotNumber": "slot"}
 
-    slot: int | None = Field(None, ge=1, le=16)
+    slot: Annotated[int, AfterValidator(_check_slot)] | None = None
+
+
+class Objects(Metadata):
+    """Objects of the running print that are to be left out, by their ids in its file."""
+
+    OTHER_NAMES: ClassVar = dict.fromkeys(("objects", "ids", "objList"), "objectIds")
+
+    ids: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(
+        alias="objectIds", min_length=1, max_length=MAX_OBJECTS, strict=False
+    )
+
+
+class Calibration(Metadata):
+    """The calibrations that the printer is to do; at least one."""
+
+    OTHER_NAMES: ClassVar = {"bedLeveling": "bedLevel", "bedLevelling": "bedLevel"}
+
+    bed_level: bool | None = Field(None, alias="bedLevel")
+    vibration: bool | None = None
+    motor_noise: bool | None = Field(None, alias="motorNoise")
+    nozzle_offset: bool | None = Field(None, alias="nozzleOffset")
+
+    @model_validator(mode="after")
+    def _something(self) -> "Calibration":
+        if not (self.bed_level or self.vibration or self.motor_noise or self.nozzle_offset):
+            raise ValueError("needs bedLevel, vibration, motorNoise or nozzleOffset")
+        return self
 
 
 class JobNote(Metadata):
@@ -258,11 +295,11 @@ class Download(Metadata):
 
 
 class Camera(Metadata):
-    """Whether the camera records, as `cameraState`."""
+    """Whether the camera records, or that it takes a picture now, as `cameraState`."""
 
     OTHER_NAMES: ClassVar = {"state": "cameraState"}
 
-    state: Literal["on", "off"] = Field(alias="cameraState")
+    state: Literal["on", "off", "snapshot"] = Field(alias="cameraState")
 
 
 class Empty(Metadata):

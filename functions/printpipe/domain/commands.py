@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from printpipe.domain.command_metadata import (
     BedTarget,
+    Calibration,
     Camera,
     ChamberTarget,
     Download,
@@ -26,6 +27,7 @@ from printpipe.domain.command_metadata import (
     Metadata,
     Move,
     NozzleTarget,
+    Objects,
     Send,
     Speed,
     Start,
@@ -71,6 +73,12 @@ _TYPES = (
     CommandType("unload_filament", Filament, _MINUTE),
     CommandType("move", Move, _MINUTE),
     CommandType("send_gcode", Gcode, _MINUTE),
+    CommandType("skip_objects", Objects, _MINUTE),
+    CommandType("clear_error", Empty, _MINUTE),
+    CommandType("calibrate", Calibration, _MINUTE),
+    CommandType("timelapse_on", Empty, _MINUTE),
+    CommandType("timelapse_off", Empty, _MINUTE),
+    CommandType("snapshot", Empty, 2 * _MINUTE),
 )
 TYPES: Mapping[str, CommandType] = {each.name: each for each in _TYPES}
 """What callers may ask for."""
@@ -95,6 +103,8 @@ _ALIASES: Mapping[str, str] = {
     "jog": "move",
     "sendgcode": "send_gcode",
     "start": "start_print",
+    "take_snapshot": "snapshot",
+    "take_picture": "snapshot",
 }
 _PLAIN_NAMES: Mapping[str, str] = {
     "pause_print": "pause",
@@ -125,7 +135,8 @@ _SAYING: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
 """Names that say part of the metadata, and what the metadata is as the plain name has it."""
 
 _CAMERA = "camera"
-_CAMERAS = ("camera_on", "camera_off")
+_CAMERAS: Mapping[str, str] = {"on": "camera_on", "off": "camera_off", "snapshot": "snapshot"}
+"""What `camera` means, by its metadata's state."""
 _KNOWN = sorted({*TYPES, *_ALIASES, *_PLAIN_NAMES, _CAMERA})
 
 
@@ -159,7 +170,7 @@ def parse_order(asked: str, metadata: Mapping[str, Any], extra_gcode: Collection
     """
     name = _snake(asked)
     if name == _CAMERA:
-        name = asked = f"{_CAMERA}_{_parse(Camera, metadata).state}"
+        name = asked = _CAMERAS[_parse(Camera, metadata).state]
     (kind,) = kinds_of(name)
     given = _SAYING[name](metadata) if name in _SAYING else metadata
     return Order(kind, asked, _parse(kind.metadata, given, extra_gcode))
@@ -170,7 +181,7 @@ def kinds_of(name: str) -> Sequence[CommandType]:
     `commandType`."""
     asked = _snake(name)
     plain = _snake(_PLAIN_NAMES.get(asked, asked))
-    kinds = _CAMERAS if plain == _CAMERA else (_ALIASES.get(plain, plain),)
+    kinds = tuple(_CAMERAS.values()) if plain == _CAMERA else (_ALIASES.get(plain, plain),)
     if not TYPES.keys() >= set(kinds):
         raise InvalidInput(f"Unknown command type; known are {', '.join(_KNOWN)}", field="commandType")
     return [TYPES[each] for each in kinds]

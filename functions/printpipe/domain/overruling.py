@@ -12,6 +12,8 @@ def overrules(later: Command, earlier: Command) -> bool:
     match later.type, earlier.type:
         case "stop", "start_print":
             return later.job_id in (None, earlier.job_id)
+        case "stop", "move" | "calibrate" | "load_filament" | "unload_filament" | "skip_objects":
+            return later.job_id is None
         case ("stop", "pause" | "resume") | ("pause", "resume") | ("cooldown", "set_temperature"):
             return True
         case _:

@@ -50,6 +50,14 @@ NAMES = {
     "set_print_speed": "set_speed",
     "set_flow_rate": "set_flow_rate",
     "custom_gcode": "send_gcode",
+    "skip_objects": "skip_objects",
+    "clear_error": "clear_error",
+    "calibrate": "calibrate",
+    "timelapse_on": "timelapse_on",
+    "timelapse_off": "timelapse_off",
+    "snapshot": "snapshot",
+    "take_snapshot": "snapshot",
+    "take_picture": "snapshot",
 }
 METADATA: dict[str, dict[str, object]] = {
     "set_temperature": {"nozzleTemp": 220, "bedTemp": 60},
@@ -63,6 +71,8 @@ METADATA: dict[str, dict[str, object]] = {
     "start_print": {"fileName": "a.3mf"},
     "download": {"fileName": "a.3mf"},
     "move": {"x": 10},
+    "skip_objects": {"objectIds": [7]},
+    "calibrate": {"bedLevel": True},
 }
 
 
@@ -104,6 +114,7 @@ def test_nothing_else_is_a_command(asked: str) -> None:
 def test_camera_takes_its_state_from_the_metadata() -> None:
     assert parse_order("camera", {"cameraState": "off"}, ()).type.name == "camera_off"
     assert parse_order("camera", {"camera_state": "on"}, ()).asked_as == "camera_on"
+    assert parse_order("camera", {"cameraState": "snapshot"}, ()).type.name == "snapshot"
 
 
 def test_a_polling_client_knows_a_command_by_the_names_it_was_built_with() -> None:
@@ -136,7 +147,7 @@ def test_stops_and_what_protects_a_machine_have_their_own_lane() -> None:
 
 
 def test_each_command_stays_worth_executing_for_so_long() -> None:
-    minutes = {"start_print": 10, "download": 10, "stop": 10, "pause": 2, "resume": 2}
+    minutes = {"start_print": 10, "download": 10, "stop": 10, "pause": 2, "resume": 2, "snapshot": 2}
     assert {each.name: each.lifetime for each in TYPES.values()} == {
         name: timedelta(minutes=minutes.get(name, 1)) for name in TYPES
     }
@@ -205,6 +216,19 @@ def test_a_wrong_expectation_is_named(expected: object, field: str) -> None:
         ("sendGcode", {"gcode": " M104 S200 "}, {"gcode": "M104 S200"}),
         ("custom_gcode", {"command": "G28"}, {"gcode": "G28"}),
         ("load_filament", {"slot": 16}, {"slot": 16}),
+        ("load_filament", {"slot": 128}, {"slot": 128}),
+        ("unload_filament", {"slot_number": 254}, {"slot": 254}),
+        ("heat", {"nozzleTemp": 200, "nozzle_index": 1}, {"nozzleTemp": 200.0, "nozzleIndex": 1}),
+        ("set_fan", {"percent": 30, "fan": "aux2"}, {"percent": 30.0, "fan": "aux2"}),
+        ("skip_objects", {"object-ids": [7, 0]}, {"objectIds": [7, 0]}),
+        ("skipObjects", {"obj_list": [7]}, {"objectIds": [7]}),
+        (
+            "calibrate",
+            {"bed_levelling": True, "motor_noise": False, "nozzle-offset": True},
+            {"bedLevel": True, "motorNoise": False, "nozzleOffset": True},
+        ),
+        ("timelapse-on", {}, {}),
+        ("take_picture", {"reason": "for the customer"}, {"reason": "for the customer"}),
         ("stop", {"printJobId": "job-1"}, {"printJobId": "job-1"}),
         ("cancel_print", {"print_job_id": "job-1"}, {"printJobId": "job-1"}),
         ("start", {"file_name": "a.3mf", "plate_index": 1}, {"fileName": "a.3mf", "plateIndex": 1}),
@@ -238,12 +262,28 @@ def test_metadata_is_read_by_every_name(asked: str, metadata: dict[str, object],
         ("set_speed", {"percent": 100, "speedPercent": 300}, "speedPercent"),
         ("set_speed", {"percent": None}, "percent"),
         ("custom_gcode", {"command": "M112"}, "command"),
+        ("load_filament", {"slot": 127}, "slot"),
+        ("load_filament", {"slot_number": 136}, "slot_number"),
+        ("heat", {"nozzleTemp": 200, "nozzleIndex": 2}, "nozzleIndex"),
+        ("set_fan", {"percent": 30, "fan": "desk"}, "fan"),
+        ("skip_objects", {}, "objectIds"),
+        ("skip_objects", {"objectIds": []}, "objectIds"),
+        ("skip_objects", {"objectIds": ["7"]}, "objectIds.0"),
+        ("skip_objects", {"objectIds": [-1]}, "objectIds.0"),
+        ("skip_objects", {"objectIds": [1] * 65}, "objectIds"),
+        ("calibrate", {"bedLevel": "yes"}, "bedLevel"),
     ],
 )
 def test_a_wrong_value_is_named_as_its_sender_does(asked: str, metadata: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         parse_order(asked, metadata, ())
     assert refused.value.field == f"metadata.{field}"
+
+
+@pytest.mark.parametrize("metadata", [{}, {"bedLevel": False}, {"unknown": True}])
+def test_a_calibration_says_of_what(metadata: dict[str, object]) -> None:
+    with pytest.raises(InvalidInput, match="needs bedLevel, vibration, motorNoise or nozzleOffset"):
+        parse_order("calibrate", metadata, ())
 
 
 def test_a_deployment_adds_gcode() -> None:
