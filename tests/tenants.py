@@ -138,6 +138,7 @@ def belongings(organization: str, at: datetime, mark: str = "0") -> dict[str, Ma
         f"idempotency_keys/receipt-{name}": {**own, "expiresAt": at + timedelta(days=1)},
         f"audit_log/audit-{name}": {**own, "address": "192.0.2.7"},
         f"socket_tickets/ticket-{name}": {**own, "expiresAt": at},
+        f"enrollment_codes/code-{name}": {**own, "expiresAt": at},
         f"processed_events/done-{name}": {**own, "processedAt": at, "expiresAt": at + timedelta(days=14)},
         f"dead_letters/letter-{name}": own,
         f"incidents/incident-{name}": {**own, "status": "resolved", "updatedAt": at},

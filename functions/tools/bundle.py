@@ -62,6 +62,7 @@ def choices(row: catalog.Row) -> Mapping[str, bool]:
         f"{PACKAGE}.runtime.tickets": row.auth == "ticket",
         f"{PACKAGE}.adapters.web_keys": tokens,
         f"{PACKAGE}.adapters.google.secrets": row.auth in ("key", "either", "ticket", "optional"),
+        f"{PACKAGE}.adapters.google.credentials": "credentials" in row.uses,
         **{f"{PACKAGE}.adapters.google.{port}": port in row.uses for port in PORTS},
     }
 

@@ -38,6 +38,7 @@ PROMISED = (
 
 EXPIRING = {
     "dead_letters": "expiresAt",
+    "enrollment_codes": "expiresAt",
     "idempotency_keys": "expiresAt",
     "notification_deliveries": "expiresAt",
     "printer_status_updates": "expiresAt",

@@ -24,6 +24,7 @@ DIALECTS = {face.name: face.dialect for _, face in FACES}
 TAKING_TOKENS = {face.name for row, face in FACES if row.bearer or face.auth in ("either", "ticket")}
 WITH_TOKENS = {face.name for _, face in FACES if face.auth == "jwt"}
 OPEN = {
+    "cloud-agent-enroll",
     "cloud-health-check",
     "cloud-openapi-show",
     "cloud-docs-show",
@@ -35,7 +36,7 @@ OPEN = {
     "printernizer-health-show",
     "taverna-status-show",
 }
-"""Rows without a credential, with the path's token as one, or that show less without a key."""
+"""Rows without a credential, with one of their own as the path's token, or that show less without a key."""
 
 
 OF_WHOEVER_ASKS = TAKING_TOKENS | {"cloud-metrics-show"}

@@ -60,6 +60,9 @@ COSTS: Mapping[tuple[str, str], Cost] = {
     ("cloud-agent-heartbeat", "POST"): Cost(writes=1),
     ("cloud-agent-printers", "GET"): Cost(reads=4),
     ("cloud-agent-printers", "POST"): Cost(reads=2, writes=8),
+    ("cloud-agent-token", "POST"): FREE,
+    ("cloud-enrollment-create", "POST"): Cost(reads=1, writes=3),
+    ("cloud-agent-enroll", "POST"): Cost(reads=3, writes=3, deletes=1),
     ("cloud-event-report", "POST"): Cost(writes=1),
     ("cloud-event-list", "GET"): Cost(reads=2),
     ("cloud-event-image", "POST"): Cost(reads=1, writes=1),
@@ -191,7 +194,8 @@ def costs_of_example(cloud: Cloud, site: Site, row: Row, name: str) -> Iterator[
         cloud.wait_for_effects(site.organization)  # what changes a document meanwhile costs another read
         request_id, since = secrets.token_hex(16), cloud.log.stat().st_size
         headers = fill(step["request"].get("headers") or {}, variables)
-        answer = send(cloud, step, variables, headers={**headers, "X-Request-Id": request_id})
+        told = {"X-Request-Id": request_id, "X-Forwarded-For": site.organization}  # an address of its own, likewise
+        answer = send(cloud, step, variables, headers={**headers, **told})
         variables |= saved(step, answer.json()) if "save" in step else {}
         own = step["request"]["method"] in row.http.methods
         if own and answer.ok and template.fullmatch(fill(step["request"]["path"], variables)):

@@ -36,7 +36,9 @@ POSTS = {
 
 REPEATABLE = sorted(name for name, (_, operation) in POSTS.items() if operation.repeatable)
 NOT_REPEATABLE = {
+    "cloud-agent-enroll": "a code, good once: whose answer is lost needs another one",
     "cloud-agent-heartbeat": "a sign of life",
+    "cloud-agent-token": "a way into Pub/Sub: each call gives a fresh one, which ends by itself",
     "cloud-command-ack": "a claim: the lease and its fence tell one agent's repetition from another agent's claim",
     "cloud-command-list-debug": "a listing",
     "cloud-command-result": "a result: the same again changes nothing",

@@ -132,6 +132,13 @@ def _another_organization(service: Service) -> str:
     return str(made.json()["organizationId"])
 
 
+def _enrollment_code(service: Service) -> str:
+    """Of a site of its own, which is an agent's from then on."""
+    made = service.call("POST", "/api/v1/recipients", json={"name": "Annex"}).json()
+    code = service.call("POST", "/api/v1/agents/enrollment-codes", json={"recipientId": made["recipientId"]})
+    return str(code.json()["code"])
+
+
 def _membership(service: Service) -> str:
     body = {"userId": "another", "role": "viewer"}
     return str(service.call("POST", "/api/v1/memberships", json=body).json()["membershipId"])
@@ -177,6 +184,7 @@ MADE: Mapping[str, Callable[[Service], str]] = {
     "event-uuid-3456": _event,
     "0c4f1a7d9b3e5f6081726354a5b6c7d8": _dead_letter,
     "key-uuid-2468": _key,
+    "7K2M-Q9XD-4HTR": _enrollment_code,
     "member-uuid-1357": _membership,
     "printer-uuid-8642": _printer,
     "bambu_a1_001": _printer,
@@ -199,6 +207,7 @@ OPERATORS = {"cloud_organization_create_post", "cloud_organization_list_get", "c
 
 OF_AGENTS = {
     "cloud_agent_printers_get": 403,
+    "cloud_agent_token_post": 403,
     "cloud_transfer_progress_post": 404,
     "cloud_transfer_url_post": 404,
     "printernizer_download_status_get": 404,

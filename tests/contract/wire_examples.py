@@ -34,6 +34,7 @@ KINDS: Mapping[str, Callable[[Any], bool]] = {
     "<time or null>": lambda value: value is None or KINDS["<time>"](value),
     "<local time>": _matches(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
     "<token>": _matches(r"[A-Za-z0-9_-]{40,}"),
+    "<code>": _matches(r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){2}"),
     "<sha256>": _matches(r"[0-9a-f]{64}"),
     "<md5>": _matches(r"[0-9a-f]{32}"),
     "<url>": _matches(r"https?://[^\s]+"),

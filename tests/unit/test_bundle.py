@@ -114,6 +114,7 @@ def test_a_bundle_holds_its_own_handler_row_packages_and_adapters(built: Path, n
     assert used <= inside
     assert unused & inside == set()
     assert ("printpipe/adapters/remote.py" in inside) == ("files" in row.uses)
+    assert ("printpipe/adapters/google/credentials.py" in inside) == ("credentials" in row.uses)
     for adapter in ("outbound", "mail"):
         assert (f"printpipe/adapters/{adapter}.py" in inside) == ("outbound" in row.uses)
     assert ("printpipe/adapters/google/secrets.py" in inside) == (row.auth in ("key", "either", "ticket", "optional"))

@@ -168,6 +168,11 @@ def test_the_bus_brings_the_documents_packages(tmp_path: Path) -> None:
     assert (row.packages, row.requirement_set) == (("bus", "documents"), "bus-documents")
 
 
+def test_credentials_take_the_documents_packages_and_no_set_of_their_own(tmp_path: Path) -> None:
+    [row] = read(tmp_path, {**WHOLE_ROW, "uses": ["credentials"]})
+    assert (row.packages, row.requirement_set) == (("documents",), "documents")
+
+
 def test_a_name_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cloud-teapot-brew"):
         read(tmp_path, WHOLE_ROW, WHOLE_ROW)

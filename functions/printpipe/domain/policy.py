@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from printpipe.domain.pubsub import PubSub
 from printpipe.domain.scopes import Role
 
 NOTIFICATION_BACKOFF = (
@@ -33,6 +34,7 @@ class Collections:
     printer_secrets: str = "printer_secrets"
     printer_events: str = "printer_events"
     api_keys: str = "api_keys"
+    enrollment_codes: str = "enrollment_codes"
     memberships: str = "memberships"
     idempotency_keys: str = "idempotency_keys"
     audit_log: str = "audit_log"
@@ -89,6 +91,7 @@ class Policy:
     `webhook_hosts`: where tenants may have notifications posted to; `mail`: whether there is a mail server for them;
     `notification_backoff`: after how long each repetition follows where one could not be delivered.
     `anonymous_organization`: for which organization calls without a credential act where a row takes either credential.
+    `pubsub`: where agents find their commands; without it they poll.
     """
 
     fetch_token_secrets: Sequence[bytes] = field(repr=False)
@@ -107,6 +110,7 @@ class Policy:
     taverna_time_zone: str = "America/Sao_Paulo"
     webhook_hosts: frozenset[str] = frozenset()
     mail: bool = False
+    pubsub: PubSub | None = None
     notification_backoff: Sequence[timedelta] = NOTIFICATION_BACKOFF
     bearer_tokens: BearerTokens = field(default_factory=BearerTokens)
     collections: Collections = field(default_factory=Collections)

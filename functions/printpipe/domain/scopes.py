@@ -40,6 +40,7 @@ _ORDERING = frozenset({"commands.write", "files.write", "jobs.write", "printers.
 _ADMINISTERING = frozenset(
     {
         "access_codes.read",
+        "agents.enroll",
         "audit.read",
         "dead_letters.read",
         "dead_letters.write",

@@ -65,6 +65,7 @@ class ApiKey(Stored):
     """`api_keys/{digest}`: the key itself is stored nowhere, and its id is the beginning of its digest.
 
     `scopes` are scopes and purposes; `recipient_ids` narrow it to some of its organization's, None meaning all.
+    `enrolled`: an agent got it for a code, and the next enrolments of its site end it.
     """
 
     key_id: str
@@ -72,6 +73,7 @@ class ApiKey(Stored):
     name: str = ""
     recipient_ids: tuple[str, ...] | None = None
     scopes: tuple[str, ...]
+    enrolled: bool = False
     created_at: datetime
     created_by: str | None = None
     revoked_at: datetime | None = None

@@ -16,7 +16,7 @@ from printpipe.runtime.cron import Cron
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of `main.py` and the catalog: a bundle's root, or `functions/` of the project."""
 
-Use = Literal["documents", "files", "bus", "keys", "outbound"]
+Use = Literal["documents", "files", "bus", "keys", "outbound", "credentials"]
 FirestoreEvent = Literal[
     "google.cloud.firestore.document.v1.created",
     "google.cloud.firestore.document.v1.updated",
@@ -164,11 +164,12 @@ class Row(_Model):
         """The dependency groups that this function has besides the base, sorted.
 
         The bus comes with the documents' packages, and with the keys also the files', though not with their adapters:
-        fewer sets, at a size that is small. What goes out to others takes the HTTP client that is among the files'.
+        fewer sets, at a size that is small. What goes out to others takes the HTTP client that is among the files', and
+        what gives credentials the one that is among the documents'.
         """
-        beside = {"documents"} if "bus" in self.uses else set[str]()
+        beside = {"documents"} if {"bus", "credentials"} & self.uses else set[str]()
         beside |= {"files"} if {"bus", "keys"} <= self.uses or "outbound" in self.uses else set()
-        return tuple(sorted({*self.uses, *beside} - {"outbound"}))
+        return tuple(sorted({*self.uses, *beside} - {"outbound", "credentials"}))
 
     @property
     def requirement_set(self) -> str:

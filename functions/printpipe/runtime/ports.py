@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from printpipe.adapters.metered import MeteredDocuments
 from printpipe.domain.messages import TOPICS
 from printpipe.domain.ports.bus import Bus
+from printpipe.domain.ports.credentials import Credentials
 from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.keys import Keys
@@ -54,6 +55,11 @@ class Ports:
     def keys(self) -> Keys:
         """The key service."""
         return self._once("keys", self._keys)
+
+    @property
+    def credentials(self) -> Credentials:
+        """Credentials for what agents reach by themselves."""
+        return self._once("credentials", self._credentials)
 
     @property
     def secrets(self) -> Secrets:
@@ -129,6 +135,16 @@ class Ports:
             return cast(Keys, self._adapter("keys", "EmbeddedKeys")(folder / "keyring.json"))
         key = self._need(self._settings.kms_key, "KMS_KEY_PATH")
         return cast(Keys, self._adapter("keys", "GoogleKeys")(key, emulator_host=self._settings.kms_emulator_host))
+
+    def _credentials(self) -> Credentials:
+        """Of Google alone: without Pub/Sub nobody asks for any."""
+        project = self._need(self._settings.project, "FIRESTORE_PROJECT_ID")
+        made = self._adapter("credentials", "GoogleCredentials")(
+            project,
+            emulator_host=self._settings.iam_emulator_host,
+            pubsub_emulated=self._settings.pubsub_emulator_host is not None,
+        )
+        return cast(Credentials, made)
 
     def _secrets(self) -> Secrets:
         if self._settings.backend == "embedded":

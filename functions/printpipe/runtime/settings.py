@@ -26,6 +26,7 @@ from printpipe.domain import gcode
 from printpipe.domain.errors import InvalidInput
 from printpipe.domain.policy import NOTIFICATION_BACKOFF, BearerTokens, Collections, Policy, Retention
 from printpipe.domain.ports.mail import MailServer, Security, mail_address
+from printpipe.domain.pubsub import PubSub
 from printpipe.domain.scopes import Role
 from printpipe.domain.web_addresses import AllowList
 
@@ -125,6 +126,8 @@ class Settings(BaseModel):
         None, validation_alias=AliasChoices("SECRET_MANAGER_API_KEYS_PATH", "SECRET_MANAGER_API_KEYS")
     )
     secret_manager_emulator_host: str | None = Field(None, validation_alias="SECRET_MANAGER_EMULATOR_HOST")
+    iam_emulator_host: str | None = Field(None, validation_alias="IAM_CREDENTIALS_EMULATOR_HOST")
+    pubsub_emulator_host: str | None = Field(None, validation_alias="PUBSUB_EMULATOR_HOST")
     fetch_token_secrets: LiveSecrets = Field((), validation_alias="FETCH_TOKEN_SECRET", repr=False)
     fetch_token_minutes: float = Field(15, gt=0, le=1440, validation_alias="FETCH_TOKEN_TTL_MINUTES")
     upload_minutes: float = Field(360, gt=0, le=10_080, validation_alias="UPLOAD_TTL_MINUTES")
@@ -226,6 +229,7 @@ class Settings(BaseModel):
             taverna_time_zone=self.taverna_time_zone,
             webhook_hosts=frozenset(self.webhook_hosts),
             mail=self.smtp_host is not None,
+            pubsub=self._pubsub(),
             notification_backoff=self.notification_backoff,
             bearer_tokens=self._bearer_tokens(),
             collections=Collections(
@@ -241,6 +245,11 @@ class Settings(BaseModel):
                 audit=timedelta(days=self.retention_audit_days),
             ),
         )
+
+    def _pubsub(self) -> PubSub | None:
+        if self.backend != "google" or self.project is None:
+            return None
+        return PubSub(self.project, f"http://{self.pubsub_emulator_host}" if self.pubsub_emulator_host else None)
 
     def _bearer_tokens(self) -> BearerTokens:
         return BearerTokens(

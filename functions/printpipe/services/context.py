@@ -75,3 +75,14 @@ class Context:
         if allowed is not None and recipient.id not in allowed:
             raise Forbidden("This key is not for that recipient", field="recipientId")
         return recipient
+
+    def agents_site(self, recipient_id: str) -> Recipient:
+        """The recipient for its agent, as `recipient` has it: one that is remembered without an agent may have one now.
+
+        Enrolment gives it one, and the agent asks at once.
+        """
+        recipient = self.recipient(recipient_id)
+        if recipient.has_agent:
+            return recipient
+        self.directory.forget(recipient_id)
+        return self.recipient(recipient_id)

@@ -59,7 +59,8 @@ def gone(farm: Farm, age: timedelta) -> set[str]:
     return {path.split("/")[0] for path in before if path not in left}
 
 
-EXPIRING = {"idempotency_keys", "notification_deliveries", "processed_events", "socket_tickets"}
+SOON = {"enrollment_codes", "idempotency_keys", "socket_tickets"}
+EXPIRING = SOON | {"notification_deliveries", "processed_events"}
 ENDED = {"dead_letters", "incidents", "printer_commands", "printer_events", "printer_status_updates", "transfers"}
 OF_JOBS = {"print_jobs", "claims", "job_aliases", "statistics_entries"}
 
@@ -68,9 +69,9 @@ OF_JOBS = {"print_jobs", "claims", "job_aliases", "statistics_entries"}
     ("age", "expected"),
     [
         (timedelta(hours=1), set()),
-        (4 * DAY, {"idempotency_keys", "socket_tickets"}),
-        (29 * DAY, {"idempotency_keys", "processed_events", "socket_tickets"}),
-        (31 * DAY, {"idempotency_keys", "printer_status_updates", "processed_events", "socket_tickets"}),
+        (4 * DAY, SOON),
+        (29 * DAY, SOON | {"processed_events"}),
+        (31 * DAY, SOON | {"printer_status_updates", "processed_events"}),
         (89 * DAY, EXPIRING | {"printer_status_updates"}),
         (91 * DAY, EXPIRING | ENDED | {"uploads"}),
         (366 * DAY, EXPIRING | ENDED | {"uploads", "audit_log"}),

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from printpipe.domain.ports.bus import Bus
+from printpipe.domain.ports.credentials import Credentials
 from printpipe.domain.ports.documents import Documents
 from printpipe.domain.ports.files import Files
 from printpipe.domain.ports.keys import Keys
@@ -27,6 +28,9 @@ class Platform(Protocol):
 
     @property
     def keys(self) -> Keys: ...
+
+    @property
+    def credentials(self) -> Credentials: ...
 
     @property
     def secrets(self) -> Secrets: ...

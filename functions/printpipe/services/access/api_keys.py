@@ -77,6 +77,34 @@ def create(context: Context, organization_id: str | None, wish: Wish, once: Once
     raise Unavailable("Too many changes at once", retry_after=1)
 
 
+def for_agent(context: Context, site: Document, name: str, created_by: str) -> tuple[Issued, list[Write]]:
+    """A key for a site's agent, and the writes that make it, the key's own first: the site has our agent from then on.
+
+    Where the site's client has two live keys already, the older of those that were made so ends. Raises `Conflict`
+    where neither was.
+    """
+    issued, digest = _new(context, site.data["organizationId"], Wish(name, [CLIENT], [site.id]), created_by, True)
+    live = _live(context, site)
+    writes: list[Write] = []
+    if len(live) >= LIVE_CLIENT_KEYS:
+        enrolled = [each for each in live if ApiKey.of(each).enrolled]
+        if not enrolled:
+            raise _too_many(live)
+        oldest = min(enrolled, key=lambda each: ApiKey.of(each).created_at)
+        live.remove(oldest)
+        ended, end = _ended(context, oldest, issued.record.key_id)
+        writes += [end, _audit(context, "key.revoked", ended)]
+    change = {"clientKeys": [*(each.id for each in live), digest], "client": "agent"}
+    made = Create(_path(context, digest), issued.record.data())
+    return issued, [made, Update(site.path, change, if_version=site.version), *writes]
+
+
+def check_client(context: Context, name: str) -> None:
+    """Raises `InvalidInput` and `Forbidden` as `create` does where the caller could make no client's key so called."""
+    _check_name(name)
+    _check_granted(context, [CLIENT])
+
+
 def find(context: Context, organization_id: str | None, recipient_id: str | None, wanted: Slice) -> Page[ApiKey]:
     """An organization's keys, or those for one of its recipients.
 
@@ -103,12 +131,9 @@ def revoke(context: Context, key_id: str) -> ApiKey:
             raise Forbidden("That key may do more than yours", field="keyId")
         if key.revoked_at is not None:
             return key
-        ended = key.model_copy(update={"revoked_at": context.now(), "revoked_by": _author(context)})
-        change = {"revokedAt": ended.revoked_at, "revokedBy": ended.revoked_by}
+        ended, change = _ended(context, document, author(context))
         try:
-            context.documents.commit(
-                Update(document.path, change, if_version=document.version), _audit(context, "key.revoked", ended)
-            )
+            context.documents.commit(change, _audit(context, "key.revoked", ended))
         except PreconditionFailed:
             continue
         return ended
@@ -116,6 +141,18 @@ def revoke(context: Context, key_id: str) -> ApiKey:
 
 
 def _create(context: Context, tenant: str, wish: Wish, once: Once, sites: Sequence[Document]) -> Issued:
+    issued, digest = _new(context, tenant, wish, author(context))
+    path = _path(context, digest)
+    others: list[Write] = [_audit(context, "key.created", issued.record)]
+    if CLIENT in wish.scopes:
+        others.append(_taken_slot(context, sites[0], digest))
+    others += receipts.issue(context, tenant, once, path, issued.key)
+    commit_new(context.documents, Create(path, issued.record.data()), *others)
+    return issued
+
+
+def _new(context: Context, tenant: str, wish: Wish, by: str, enrolled: bool = False) -> tuple[Issued, str]:
+    """A new key, and the digest under which it is to be stored."""
     text = PREFIX + secrets.token_urlsafe(KEY_BYTES)
     digest = digest_of(text)
     key = ApiKey(
@@ -124,27 +161,38 @@ def _create(context: Context, tenant: str, wish: Wish, once: Once, sites: Sequen
         name=wish.name,
         recipient_ids=None if wish.recipient_ids is None else tuple(wish.recipient_ids),
         scopes=tuple(wish.scopes),
+        enrolled=enrolled,
         created_at=context.now(),
-        created_by=_author(context),
+        created_by=by,
     )
-    path = _path(context, digest)
-    others: list[Write] = [_audit(context, "key.created", key)]
-    if CLIENT in wish.scopes:
-        others.append(_taken_slot(context, sites[0], digest))
-    others += receipts.issue(context, tenant, once, path, text)
-    commit_new(context.documents, Create(path, key.data()), *others)
-    return Issued(key, text)
+    return Issued(key, text), digest
+
+
+def _ended(context: Context, document: Document, by: str) -> tuple[ApiKey, Update]:
+    """A live key as it is once it has ended, and the write that ends it."""
+    ended = ApiKey.of(document).model_copy(update={"revoked_at": context.now(), "revoked_by": by})
+    change = {"revokedAt": ended.revoked_at, "revokedBy": ended.revoked_by}
+    return ended, Update(document.path, change, if_version=document.version)
 
 
 def _taken_slot(context: Context, site: Document, digest: str) -> Update:
     """The change of the site that counts one more key of its client. Raises `Conflict` where there are two."""
-    known = context.documents.get_many(_path(context, each) for each in site.data.get("clientKeys", ()))
-    live = [document.id for document in known.values() if ApiKey.of(document).revoked_at is None]
+    live = _live(context, site)
     if len(live) >= LIVE_CLIENT_KEYS:
-        message = f"The recipient's client has {LIVE_CLIENT_KEYS} live keys: revoke one of them first"
-        names = ", ".join(ApiKey.id_of(each) for each in live)
-        raise Conflict(message, field="recipientIds", detail=f"recipientIds: {names}")
-    return Update(site.path, {"clientKeys": [*live, digest]}, if_version=site.version)
+        raise _too_many(live)
+    return Update(site.path, {"clientKeys": [*(each.id for each in live), digest]}, if_version=site.version)
+
+
+def _live(context: Context, site: Document) -> list[Document]:
+    """The keys of a site's client that have not ended."""
+    known = context.documents.get_many(_path(context, each) for each in site.data.get("clientKeys", ()))
+    return [document for document in known.values() if ApiKey.of(document).revoked_at is None]
+
+
+def _too_many(live: Sequence[Document]) -> Conflict:
+    message = f"The recipient's client has {LIVE_CLIENT_KEYS} live keys: revoke one of them first"
+    names = ", ".join(ApiKey.id_of(each.id) for each in live)
+    return Conflict(message, field="recipientIds", detail=f"recipientIds: {names}")
 
 
 def _check_name(name: str) -> None:
@@ -156,10 +204,14 @@ def _check_name(name: str) -> None:
 def _check_scopes(context: Context, wish: Wish) -> None:
     if unknown := [name for name in wish.scopes if name not in GRANTABLE]:
         raise InvalidInput(f"No key can have the scope or purpose {unknown[0][:64]!r}", field="scopes")
-    if not context.caller.may_grant(expand(wish.scopes)):
-        raise Forbidden("A key cannot be given more than yours may do", field="scopes")
+    _check_granted(context, wish.scopes)
     if CLIENT in wish.scopes and (wish.recipient_ids is None or len(wish.recipient_ids) != 1):
         raise InvalidInput("A client's key is for exactly one recipient", field="recipientIds")
+
+
+def _check_granted(context: Context, scopes: Sequence[str]) -> None:
+    if not context.caller.may_grant(expand(scopes)):
+        raise Forbidden("A key cannot be given more than yours may do", field="scopes")
 
 
 def _check_recipients(context: Context, wish: Wish) -> None:
@@ -190,7 +242,8 @@ def _is_within(key: ApiKey, recipients: frozenset[str] | None) -> bool:
     return recipients is None or (key.recipient_ids is not None and recipients.issuperset(key.recipient_ids))
 
 
-def _author(context: Context) -> str:
+def author(context: Context) -> str:
+    """By which a key says who made it: the caller's key, or else its name."""
     return context.caller.key_id or context.caller.name
 
 

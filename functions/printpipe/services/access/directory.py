@@ -69,6 +69,10 @@ class Directory:
         found = self._recipients.get(recipient_id, lambda: Found(self._read_recipient(recipient_id)))
         return None if found is None or self.is_leaving(found.organization_id) else found
 
+    def forget(self, recipient_id: str) -> None:
+        """Have a recipient read again when it is asked for next."""
+        self._recipients.forget(recipient_id)
+
     def is_leaving(self, organization_id: str) -> bool:
         """Whether an organization is being erased, or was: then nobody acts for it any more."""
         found = self._standings.get(organization_id, lambda: Found(self._read_leaving(organization_id)))

@@ -48,6 +48,12 @@ class Lookups(Generic[_T]):
             self._keep(name, found, began)
         return found.value
 
+    def forget(self, name: str) -> None:
+        """Have the name looked up again when it is asked for next."""
+        with self._lock:
+            self._present.pop(name, None)
+            self._absent.pop(name, None)
+
     def _keep(self, name: str, found: Found[_T], began: float) -> None:
         if found.value is None:
             self._present.pop(name, None)

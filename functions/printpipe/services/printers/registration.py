@@ -74,7 +74,7 @@ def credentials(context: Context, recipient_id: str) -> list[Credentials]:
 
     Raises `Forbidden` for a site that has no agent of ours.
     """
-    recipient = context.recipient(recipient_id)
+    recipient = context.agents_site(recipient_id)
     if not recipient.has_agent:
         raise Forbidden("Only a site with our agent has this list", field="recipientId")
     query = queries.printers_of_recipient(context.collections, recipient.id, MOST_PRINTERS)

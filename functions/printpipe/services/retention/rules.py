@@ -176,5 +176,6 @@ RULES: Sequence[Rule] = (
     _dated("processed_events", lambda _: REMEMBERED + AFTERWARDS),
     _dated("idempotency_keys", lambda _: repetition.LIFETIME + AFTERWARDS),
     _dated("socket_tickets", lambda _: AFTERWARDS),
+    _dated("enrollment_codes", lambda _: AFTERWARDS),
 )
 """What each run goes through. What is in no row stays: settings, what people made, and the sums of the statistics."""

@@ -11,6 +11,7 @@ from printpipe.domain.ports.documents import Query, Where
 Dated = Literal[
     "audit_log",
     "dead_letters",
+    "enrollment_codes",
     "idempotency_keys",
     "incidents",
     "notification_deliveries",
@@ -35,6 +36,7 @@ Owned = Literal[
     "api_keys",
     "audit_log",
     "dead_letters",
+    "enrollment_codes",
     "files",
     "idempotency_keys",
     "incidents",
