@@ -325,6 +325,7 @@ class Stack:
                 }
                 for printer in self.printers
             ],
+            "discovery": False,
             "state_dir": str(self.data / "agent"),
             "timing": self._timing,
         }

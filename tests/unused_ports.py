@@ -1,5 +1,6 @@
 """Ports that a test has no use for."""
 
+from printpipe.domain.ports.credentials import Credentials
 from printpipe.domain.ports.mail import Mail
 from printpipe.domain.ports.outbound import Outbound
 from printpipe.domain.ports.remote import RemoteFiles
@@ -17,6 +18,10 @@ class UnusedPorts:
     @property
     def web_keys(self) -> WebKeys:
         raise LookupError("no bearer token is used here")
+
+    @property
+    def credentials(self) -> Credentials:
+        raise LookupError("no agent's credentials are asked for here")
 
     @property
     def secrets(self) -> Secrets:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from local.simulator.farm import Farm
-from local.simulator.models import MODELS
+from local.simulator.models import COMMON
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the printers; one JSON line on standard output says when and where everything listens."""
     parser = argparse.ArgumentParser(prog="python -m local.simulator", description=__doc__)
     parser.add_argument("--printers", type=int, default=2, help="how many printers (default 2)")
-    parser.add_argument("--models", default=",".join(MODELS), help="their models in turn (default %(default)s)")
+    parser.add_argument("--models", default=",".join(COMMON), help="their models in turn (default %(default)s)")
     parser.add_argument("--speed", type=float, default=1.0, help="printer's time against real time (default 1)")
     parser.add_argument("--state-dir", type=Path, required=True, help="folder for the CA, keys and uploaded files")
     parser.add_argument("--standard-ports", action="store_true", help="127.0.0.11, .12, … with 8883, 990, 6000 or 80")
@@ -27,6 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
         default={},
         metavar="JSON",
         help='by the printer\'s place: {"0": {"loaded": [{"slot": 0, "type": "PLA", "color": "#FFFFFF"}]}}',
+    )
+    parser.add_argument(
+        "--ssdp-ports",
+        type=_ports,
+        default=(),
+        metavar="PORTS",
+        help="announce the printers on loopback, on these ports: 2021,1990",
     )
     parser.add_argument("--control-port", type=int, default=0, help="port of the control API (default: a free one)")
     options = parser.parse_args(arguments)
@@ -41,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             standard_ports=options.standard_ports,
             control_port=options.control_port,
             filaments=options.filaments,
+            ssdp_ports=options.ssdp_ports,
         )
         with farm:
             ready = {
@@ -54,6 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"simulator: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    return tuple(int(port) for port in text.split(","))
 
 
 def _filaments(text: str) -> dict[int, dict[str, Any]]:

@@ -5,6 +5,7 @@ Simulated X1 printers have it too, so that every printer of a farm shows a pictu
 
 import asyncio
 import contextlib
+import secrets
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from local.simulator.jpeg import grey_blocks
 from local.simulator.listener import TlsListener
 
 FRAME_SECONDS = 1.0
+SLOW_BYTES, SLOW_SECONDS = 8, 0.5
+"""How much comes at a time, and how often, where the picture is slow."""
 _LOGIN = struct.Struct("<IIII32s32s")
 _HEADER = struct.Struct("<IIII")
 _LOGIN_SECONDS = 5.0
@@ -56,7 +59,7 @@ class Camera:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(TimeoutError):
             login = await asyncio.wait_for(reader.readexactly(_LOGIN.size), _LOGIN_SECONDS)
-            if not self._admits(login) or self._watched:
+            if not self._admits(login) or self._watched or self._faults.camera == "busy":
                 return
             self._watched = True
             try:
@@ -74,9 +77,28 @@ class Camera:
         while not writer.is_closing():
             beat += 1
             picture = picture_of(self._percent(), beat)
-            writer.write(_HEADER.pack(len(picture), 0, 1, 0) + picture)
-            await writer.drain()
+            await self._send(writer, _HEADER.pack(len(picture), 0, 1, 0) + picture)
             await asyncio.sleep(FRAME_SECONDS)
+
+    async def _send(self, writer: asyncio.StreamWriter, frame: bytes) -> None:
+        """One picture, or what the fault makes of it."""
+        match self._faults.camera:
+            case "silent":
+                return
+            case "garbage":
+                frame = secrets.token_bytes(len(frame))
+            case "cut":
+                frame = frame[: len(frame) // 2]
+        # In a TLS record of its own, as the devices send it: some viewers count on that.
+        writer.write(frame[: _HEADER.size])
+        frame = frame[_HEADER.size :]
+        step = SLOW_BYTES if self._faults.camera == "slow" else len(frame)
+        for begin in range(0, len(frame), step):
+            writer.write(frame[begin : begin + step])
+            await writer.drain()
+            await asyncio.sleep(SLOW_SECONDS if step < len(frame) else 0)
+        if self._faults.camera == "cut":
+            writer.close()
 
 
 def picture_of(percent: int, beat: int) -> bytes:

@@ -15,8 +15,9 @@ from local.simulator.ftps import FtpsService
 from local.simulator.models import Model, PrusaModel, model_named
 from local.simulator.printer import Printer, access_code_of
 from local.simulator.prusa_printer import SimulatedPrusa
+from local.simulator.ssdp import Announcement, Announcer
 
-STANDARD_MQTT, STANDARD_FTPS, STANDARD_CAMERA = 8883, 990, 6000
+STANDARD_MQTT, STANDARD_FTPS, STANDARD_CAMERA, STANDARD_VIDEO = 8883, 990, 6000, 322
 STANDARD_HTTP = 80
 _FIRST_STANDARD_HOST = 11
 _CALL_SECONDS = 10.0
@@ -38,6 +39,7 @@ class SimulatedPrinter:
         self.mqtt_port = printer.broker.port
         self.ftps_port = ftps_port
         self.camera_port = printer.camera.port
+        self.rtsps_port = None if printer.video is None else printer.video.port
         self.access_code = access_code_of(printer.serial)
         self.ca_file = ca_file
 
@@ -50,6 +52,7 @@ class SimulatedPrinter:
             "mqtt_port": self.mqtt_port,
             "ftps_port": self.ftps_port,
             "camera_port": self.camera_port,
+            "rtsps_port": self.rtsps_port,
             "access_code": self.access_code,
             "ca_file": str(self.ca_file),
         }
@@ -110,9 +113,11 @@ class Farm:
         standard_ports: bool = False,
         control_port: int = 0,
         filaments: Mapping[int, Mapping[str, Any]] | None = None,
+        ssdp_ports: tuple[int, ...] = (),
     ) -> None:
         """`filaments`: what is loaded (see `Filaments.parse`), by the printer's place in `models`; else as the model.
 
+        `ssdp_ports`: where Bambu printers announce themselves, on loopback; empty: nowhere.
         Raises ValueError for an unknown model, wrong filaments or a speed that is not positive, OSError for a taken
         port.
         """
@@ -131,6 +136,8 @@ class Farm:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="simulator", daemon=True)
         self._ftps = FtpsService()
+        self._ssdp_ports = ssdp_ports
+        self.announcer: Announcer | None = None
         self._devices: list[Printer] = []
         self._control: ControlServer | None = None
         self.printers: list[SimulatedPrinter] = []
@@ -150,6 +157,8 @@ class Farm:
         try:
             self._state_dir.mkdir(parents=True, exist_ok=True)
             authority = Authority(self._state_dir / "ca")
+            if self._ssdp_ports:
+                self.announcer = Announcer(self._ssdp_ports)
             for index, model in enumerate(self._models):
                 if isinstance(model, PrusaModel):
                     self._add_prusa(index, model)
@@ -161,6 +170,8 @@ class Farm:
             for prusa in self.prusas:
                 prusa.begin()
             self._control.begin()
+            if self.announcer is not None:
+                self.announcer.begin()
         except BaseException:
             self.close()
             raise
@@ -171,6 +182,8 @@ class Farm:
             return
         if self._control is not None:
             self._control.close()
+        if self.announcer is not None:
+            self.announcer.close()
         for prusa in self.prusas:
             prusa.close()
         self._ftps.close()
@@ -198,7 +211,7 @@ class Farm:
             model,
             serial,
             host=host,
-            ports=(STANDARD_MQTT, STANDARD_CAMERA) if standard else (0, 0),
+            ports=(STANDARD_MQTT, STANDARD_CAMERA, STANDARD_VIDEO) if standard else (0, 0, 0),
             certificate=certificate,
             storage=storage,
             speed=self._speed,
@@ -216,6 +229,8 @@ class Farm:
         simulated = SimulatedPrinter(printer, self._loop, host=host, ftps_port=ftps_port, ca_file=authority.ca_file)
         self.printers.append(simulated)
         self.everyone.append(simulated)
+        if self.announcer is not None:
+            self.announcer.announce(Announcement(serial, host, model.name, model.firmware))
 
     def _add_prusa(self, index: int, model: PrusaModel) -> None:
         serial = f"{model.serial_prefix}{index + 1:011d}"

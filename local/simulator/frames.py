@@ -4,12 +4,11 @@ from typing import Any
 
 from local.simulator.filaments import EXTERNAL, HT_BASE, TRAYS, Filaments, Spool, slots_of
 from local.simulator.machine import SPEEDS, GcodeState, Machine, Phase, Stage
+from local.simulator.mechanics import EMPTY
+from local.simulator.models import SIGNATURE_BIT
 
 Frame = dict[str, Any]
 
-_SIGNATURE_REQUIRED = 0x20000000
-"""Bit 29 of `fun`: control messages must be signed, that is, Developer Mode is off."""
-_FUN = 0x118_3_0F9CFB & ~_SIGNATURE_REQUIRED
 _RIPPLE = (0, 1, 2, 1, 0, -1, -2, -1)
 """Deterministic unrest of a held temperature, in 1/32 °C."""
 _ALWAYS_IN_DELTA = ("command", "msg", "sequence_id")
@@ -63,7 +62,7 @@ def _job(machine: Machine) -> Frame:
         "hms": [{"attr": attr, "code": code} for attr, code in machine.hms],
         "spd_lvl": machine.speed_level,
         "spd_mag": SPEEDS[machine.speed_level],
-        "s_obj": [],
+        "s_obj": sorted(machine.skipped),
     }
     return frame | machine.ids
 
@@ -190,27 +189,62 @@ def _tray_bit(slot: int) -> int:
 
 
 def _new_protocol(machine: Machine, developer_mode: bool) -> Frame:
-    chamber = round(machine.chamber.current)
-    return {
-        "fun": f"{_FUN if developer_mode else _FUN | _SIGNATURE_REQUIRED:X}",
-        "info": {"temp": chamber},
-        "device": {
-            "type": 1,
-            "bed": {"info": {"temp": _packed(machine.bed.current, machine.bed.target)}, "state": 0},
-            "bed_temp": _packed(machine.bed.current, machine.bed.target),
-            "ctc": {"info": {"temp": chamber}, "state": 0},
-            "extruder": {
-                "info": [{"id": 0, "temp": _packed(machine.nozzle.current, machine.nozzle.target), "snow": 65535}],
-                "state": 1,
-            },
-            "nozzle": {
-                "exist": 1,
-                "info": [{"diameter": machine.filaments.nozzle_diameter, "id": 0, "type": "HX01", "wear": 0}],
-                "state": 0,
-            },
+    chamber = _packed(machine.chamber.current, machine.chamber_target)
+    fun = machine.model.fun or 0
+    device: Frame = {
+        "type": 1,
+        "bed": {"info": {"temp": _packed(machine.bed.current, machine.bed.target)}, "state": 0},
+        "bed_temp": _packed(machine.bed.current, machine.bed.target),
+        "ctc": {"info": {"temp": chamber}, "state": 0},
+        "extruder": {"info": _extruders(machine), "state": machine.model.nozzles},
+        "nozzle": {
+            "exist": (1 << machine.model.nozzles) - 1,
+            "info": [
+                {"diameter": machine.filaments.nozzle_diameter, "id": index, "type": "HX01", "wear": 0}
+                for index in range(machine.model.nozzles)
+            ],
+            "state": 0,
         },
+    }
+    if machine.model.air_duct:
+        device["airduct"] = {"modeCur": int(machine.air_duct_heats), "parts": _air_duct(machine), "version": 1}
+    return {
+        "fun": f"{fun if developer_mode else fun | 1 << SIGNATURE_BIT:X}",
+        "stat": "0",
+        "info": {"temp": chamber & 0xFFFF},
+        "device": device,
         "xcam": {"first_layer_inspector": True, "printing_monitor": True, "spaghetti_detector": True},
     }
+
+
+def _extruders(machine: Machine) -> list[Frame]:
+    """Each nozzle with what it holds; the AMS feeds the right one."""
+    held = (_held(machine.tray_now), 0xFFFF)
+    return [
+        {"id": index, "temp": _packed(heater.current, heater.target), "snow": held[index]}
+        for index, heater in enumerate(machine.nozzles)
+    ]
+
+
+def _held(tray: str) -> int:
+    """The AMS in the upper byte, the place in it in the lower one."""
+    if tray == EMPTY:
+        return 0xFFFF
+    slot = int(tray)
+    if slot == EXTERNAL:
+        return 0xFF00
+    return slot << 8 if slot >= HT_BASE else slot // TRAYS << 8 | slot % TRAYS
+
+
+def _air_duct(machine: Machine) -> list[Frame]:
+    """The fans in percent; a part's id has its number in the upper bits."""
+    fans = machine.fans
+    values = {1: fans.part, 2: fans.aux, 3: fans.chamber, 10: fans.aux2}
+    percent = {number: round(values[number] * 100 / 255) for number in machine.model.fans}
+    return [
+        {"func": 0, "id": number << 4, "range": 6553600, "state": now, "tar_state": now}
+        for number, now in percent.items()
+    ]
 
 
 def _packed(current: float, target: float) -> int:

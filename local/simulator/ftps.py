@@ -20,6 +20,8 @@ from local.simulator.faults import Faults
 FOLDERS = ("cache", "model", "timelapse")
 """Folders beside the files in the root, as on a printer's card."""
 
+NOWHERE = "192.0.2.1"
+"""An address for documentation: nobody has it."""
 _POLL_SECONDS = 0.05
 
 # Without a handler of its own pyftpdlib writes its log to standard error.
@@ -67,9 +69,20 @@ class _Data(TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
         return sent
 
     def close(self) -> None:
+        if not self._closed and self.cmd == "STOR":
+            self._spoil()
         if self._rest is not None and not self._rest.cancelled:
             self._rest.cancel()
         super().close()
+
+    def _spoil(self) -> None:
+        """What the faults make of an upload that is over."""
+        faults = self.cmd_channel.faults
+        if faults.upload_kept and self.file_obj is not None and not self.file_obj.closed:
+            self.file_obj.truncate(faults.upload_kept)
+            faults.upload_kept = 0
+        if faults.complains_of_uploads:
+            self._resp = ("426 Failure reading network stream.", logging.getLogger("pyftpdlib").debug)
 
     def _pause(self, seconds: float, then: Callable[[], None]) -> None:
         self.del_channel()
@@ -92,6 +105,10 @@ class _Handler(TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
     dtp_handler = _Data
     faults: Faults
 
+    @property
+    def masquerade_address(self) -> str | None:  # pyftpdlib's name
+        return NOWHERE if self.faults.wrong_data_host else None
+
     def handle(self) -> None:
         self.secure_connection(self.ssl_context)
         super().handle()
@@ -104,6 +121,12 @@ class _Handler(TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
             self.respond("552 Requested file action aborted: exceeded storage allocation.")
             return None
         return super().ftp_STOR(file, mode)
+
+    def ftp_PROT(self, line: str) -> None:  # pyftpdlib's name
+        if self.faults.data_in_clear and line.upper() == "P":
+            self.respond("536 PROT P is not supported.")
+            return
+        super().ftp_PROT(line)
 
     def ftp_MLSD(self, path: str) -> Any:  # pyftpdlib's name
         if not self.faults.answers_mlsd:

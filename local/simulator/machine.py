@@ -1,16 +1,13 @@
-"""The machine itself: what it does with a job, its heaters, fans and lights, second by second of its own clock.
+"""The machine itself: what it does with a job, and with its own calibration, second by second of its own clock.
 
 It knows nothing of MQTT. Whoever owns it calls `advance` with the seconds that passed.
 """
 
-import heapq
-import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 
-from local.simulator.heater import AMBIENT, Heater
+from local.simulator.mechanics import ALL_AXES, EMPTY, HOMING_SECONDS, Fans, Mechanics
 from local.simulator.models import Model
 from local.simulator.project import PlatePlan
 
@@ -29,12 +26,14 @@ CANCEL_ERROR_SECONDS = 4.65
 """From FAILED to the late print_error (recorded)."""
 ERROR_SHOWN_SECONDS = 5.0
 """How long a passing print_error is reported."""
-HOMING_SECONDS = 12.0
 REFUSAL_SECONDS = 2.0
+CALIBRATION_SECONDS = 120.0
+"""Of each part of the printer's own calibration."""
 _OLD_LAYER_SECONDS = 1.2
 _REMAINING_SHARE = 0.96
 """The reported remaining time runs out when this share of the job is done."""
-_LONGEST_STEP = 1.0
+_LONGEST_STEP, _LONGEST_IDLE_STEP = 1.0, 60.0
+"""With a job, and without one, when nothing changes but temperatures."""
 
 SPEEDS = {1: 50, 2: 100, 3: 124, 4: 166}
 """Percent of the standard speed by `spd_lvl`."""
@@ -70,6 +69,7 @@ class Stage:
     """`stg_cur` values."""
 
     PRINTING = 0
+    BED_LEVELLING = 1
     BED_PREHEAT = 2
     HOTEND_HEAT = 7
     HOMING = 13
@@ -91,21 +91,11 @@ class Job:
     printed: float = 0.0
 
 
-@dataclass
-class Fans:
-    """PWM values 0–255."""
-
-    part: int = 0
-    aux: int = 0
-    chamber: int = 0
-    hotend: int = 0
-
-
-class Machine:
-    """One printer's mechanics. Not thread-safe: one owner advances and commands it."""
+class Machine(Mechanics):
+    """One printer with its job. Not thread-safe: one owner advances and commands it."""
 
     def __init__(self, model: Model) -> None:
-        self.model = model
+        super().__init__(model)
         self.state = GcodeState.IDLE
         self.job: Job | None = None
         self.subtask_name = ""
@@ -120,31 +110,18 @@ class Machine:
         self.print_error = 0
         self.hms: list[tuple[int, int]] = []
         self.stage = model.idle_stage
-        self.nozzle = Heater(heating_rate=4.0, cooling_rate=1.5, maximum=300)
-        self.bed = Heater(heating_rate=0.8, cooling_rate=0.2, maximum=110)
-        self.chamber = Heater(heating_rate=0.05, cooling_rate=0.05, maximum=60)
-        self.fans = Fans()
-        self.filaments = model.filaments
-        self.lights = dict.fromkeys(model.lights, "off")
         self.speed_level = 2
-        self.homed = 0
-        self.tray_now = "255"
-        self.tray_target = "255"
-        self.ams_status = 0
-        self.recording = "enable"
-        self.timelapse = "disable"
+        self.skipped: set[int] = set()
+        self._calibration = 0
         self._before_pause = GcodeState.RUNNING
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
-        self._now = 0.0
         self._error_serial = 0
 
     # What others ask it to do.
 
     @property
     def busy(self) -> bool:
-        """Whether a job is on, from its acceptance to its end."""
-        return self.job is not None
+        """Whether a job is on, from its acceptance to its end, or the printer's own calibration."""
+        return self.job is not None or bool(self._calibration)
 
     def start(self, job: Job) -> None:
         """Begin with a job; the caller has made sure that the machine is not busy."""
@@ -162,7 +139,7 @@ class Machine:
         """Pause after the usual moment, if something is being done then."""
 
         def effect() -> None:
-            if self.state in (GcodeState.PREPARE, GcodeState.RUNNING):
+            if self.job is not None and self.state in (GcodeState.PREPARE, GcodeState.RUNNING):
                 self._before_pause = self.state
                 self.state = GcodeState.PAUSE
                 self.stage = Stage.PAUSED
@@ -184,6 +161,8 @@ class Machine:
     def cancel(self) -> None:
         """End the job as cancelled: FAILED without an error, which follows late and passes (recorded)."""
         job = self.job
+        if self._calibration:
+            self._after(EFFECT_SECONDS, self._calibrated(GcodeState.FAILED))
 
         def effect() -> None:
             if job is not None and self.job is job:
@@ -218,35 +197,30 @@ class Machine:
         """Report this print_error until it is cleared; 0 clears."""
         self._show_error(print_error)
 
-    def home(self, axes: int) -> None:
-        """Home these axes (bits 0–2 for X, Y, Z)."""
-        self.homed &= ~axes
+    def skip(self, objects: set[int]) -> None:
+        """Leave these objects of the running print out."""
+        self.skipped |= objects
 
+    def calibrate(self, option: int) -> None:
+        """Do what the option's bits say; it shows as a job of the printer's own, which nobody can pause."""
+        self._calibration = option
+        self.state = GcodeState.RUNNING
+        self.print_type = "system"
+        self.subtask_name = "auto_cali_for_user_param"
+        self.gcode_file = "/usr/etc/print/auto_cali_for_user_param.gcode"
+        self.percent = self.layer = self.total_layers = self.remaining_minutes = 0
+        self.stage = Stage.BED_LEVELLING
+        self._show_error(0)
+        self._after(CALIBRATION_SECONDS * option.bit_count(), self._calibrated(GcodeState.FINISH))
+
+    def _calibrated(self, state: GcodeState) -> Callable[[], None]:
         def effect() -> None:
-            self.homed |= axes
-
-        self._after(HOMING_SECONDS, effect)
-
-    def release_motors(self) -> None:
-        """Switch the motors off: nothing is homed any more."""
-        self.homed = 0
-
-    def change_filament(self, tray: str) -> None:
-        """Load this tray, or unload with 255; `ams_status` goes through the recorded steps."""
-        self.tray_target = tray
-        self.ams_status = 258
-        for step, status in enumerate((261, 262), start=1):
-            self._after(5.0 * step, self._set_ams_status(status))
-
-        def done() -> None:
-            self.tray_now = tray
-            self.ams_status = 768 if tray != "255" else 0
-
-        self._after(15.0, done)
-
-    def _set_ams_status(self, status: int) -> Callable[[], None]:
-        def effect() -> None:
-            self.ams_status = status
+            if self._calibration:
+                self._calibration = 0
+                self.state = state
+                self.stage = self.model.idle_stage
+                self.print_type = "idle"
+                self.homed = ALL_AXES
 
         return effect
 
@@ -260,12 +234,12 @@ class Machine:
         before = self.notable()
         end = self._now + seconds
         while self._now < end:
-            due = self._timers[0][0] if self._timers else math.inf
-            step = max(0.0, min(_LONGEST_STEP, end - self._now, due - self._now))
+            longest = _LONGEST_IDLE_STEP if self.job is None else _LONGEST_STEP
+            step = max(0.0, min(longest, end - self._now, self._until_due()))
             self._evolve(step)
             self._now += step
-            while self._timers and self._timers[0][0] <= self._now:
-                heapq.heappop(self._timers)[2]()
+            while (action := self._next_due()) is not None:
+                action()
                 if self.notable() != before:
                     return True
             if self.notable() != before:
@@ -276,13 +250,8 @@ class Machine:
         """What a person would notice when it changes: the state, an error, whether a job is on."""
         return self.state, self.print_error, self.busy
 
-    def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._timers, (self._now + seconds, next(self._numbers), action))
-
     def _evolve(self, seconds: float) -> None:
-        for heater in (self.nozzle, self.bed, self.chamber):
-            heater.advance(seconds)
-        self.chamber.set(AMBIENT + max(0.0, self.bed.current - AMBIENT) * 0.3)
+        self._heat(seconds)
         if self.job is not None and self.state is not GcodeState.PAUSE:
             self._work(self.job, seconds)
 
@@ -298,7 +267,7 @@ class Machine:
             elif job.in_phase >= self.model.prepare_seconds:
                 self._run(job)
         elif job.phase is Phase.HEATING:
-            self._heat(job)
+            self._warm_up(job)
         else:
             self._print(job, seconds)
 
@@ -324,11 +293,12 @@ class Machine:
         self.remaining_minutes = int(job.plan.seconds * _REMAINING_SHARE / 60)
         self.prepare_percent = 100
         self.total_layers = job.plan.layers
+        self.skipped = set()
         self.nozzle.set(job.plan.nozzle)
         self.bed.set(job.plan.bed)
         self.fans.hotend = 255
         self.tray_now = self.tray_target = job.tray
-        self.homed = 7
+        self.homed = ALL_AXES
         if self.model.stale_start:
             self._after(_OLD_LAYER_SECONDS, self._forget_old_layer(job))
         else:
@@ -341,7 +311,7 @@ class Machine:
 
         return effect
 
-    def _heat(self, job: Job) -> None:
+    def _warm_up(self, job: Job) -> None:
         if not self.bed.reached:
             self.stage = Stage.BED_PREHEAT
         elif not self.nozzle.reached:
@@ -376,10 +346,10 @@ class Machine:
         self.state = state
         self._show_error(print_error)
         self.stage = self.model.idle_stage
-        self.nozzle.set(0)
-        self.bed.set(0)
+        for heater in (*self.nozzles, self.bed):
+            heater.set(0)
         self.fans = Fans()
-        self.tray_now = self.tray_target = "255"
+        self.tray_now = self.tray_target = EMPTY
         if self.model.sends_deltas:
             self.gcode_file = ""
             self.print_type = "idle"

@@ -18,9 +18,11 @@ from local.simulator.broker import Broker
 from local.simulator.camera import Camera
 from local.simulator.faults import Faults
 from local.simulator.filaments import Filaments
+from local.simulator.gcode import FANS
 from local.simulator.machine import HMS_UNSIGNED, PAUSED_AT_SCREEN, Machine
 from local.simulator.models import Model
 from local.simulator.requests import Message, Reply, RequestHandler
+from local.simulator.rtsps import PATH, VideoCamera, pictures_of
 
 MIN_FRAME_SECONDS = 0.05
 """However fast the printer's time runs, periodic reports are at least this far apart."""
@@ -50,14 +52,14 @@ class Printer:
         serial: str,
         *,
         host: str,
-        ports: tuple[int, int],
+        ports: tuple[int, int, int],
         certificate: Path,
         storage: Path,
         speed: float,
         faults: Faults,
         filaments: Filaments | None = None,
     ) -> None:
-        """`ports` are those of MQTT and camera, 0 for a free one; `filaments` are the model's where None."""
+        """`ports` are those of MQTT, pictures and video, 0 for a free one; `filaments` are the model's where None."""
         self.model = model
         self.serial = serial
         self.speed = speed
@@ -94,11 +96,23 @@ class Printer:
             faults=faults,
             percent=lambda: self.machine.percent,
         )
+        self.video: VideoCamera | None = None
+        if not model.sends_deltas:
+            self.video = VideoCamera(
+                (host, ports[2]),
+                access_code=code,
+                certificate=certificate,
+                faults=faults,
+                pictures=pictures_of(lambda: self.machine.percent),
+            )
+        self._host = host
 
     def begin(self) -> None:
         """Answer from now on, in the running loop."""
         self.broker.begin()
         self.camera.begin()
+        if self.video is not None:
+            self.video.begin()
         self._tasks = [asyncio.ensure_future(self._keep_pace()), asyncio.ensure_future(self._work_off())]
 
     async def close(self) -> None:
@@ -108,6 +122,8 @@ class Printer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.broker.close()
         await self.camera.close()
+        if self.video is not None:
+            await self.video.close()
 
     # What happens at the printer itself and to it.
 
@@ -168,7 +184,8 @@ class Printer:
     def inspect(self) -> dict[str, Any]:
         """Everything a test or the control API wants to see."""
         machine = self.machine
-        fans = {name: round(getattr(machine.fans, name) * 100 / 255) for name in ("part", "aux", "chamber")}
+        fitted = [FANS[number] for number in self.model.fans]
+        fans = {name: round(getattr(machine.fans, name) * 100 / 255) for name in fitted}
         return {
             "serial": self.serial,
             "model": self.model.name,
@@ -182,9 +199,19 @@ class Printer:
             "hms": [{"attr": attr, "code": code} for attr, code in machine.hms],
             "nozzle": round(machine.nozzle.current, 2),
             "nozzle_target": machine.nozzle.target,
+            "nozzle_targets": [heater.target for heater in machine.nozzles],
             "bed": round(machine.bed.current, 2),
             "bed_target": machine.bed.target,
+            "chamber_target": machine.chamber_target,
+            "air_duct_heats": machine.air_duct_heats,
             "light": machine.lights["chamber_light"],
+            "lights": dict(machine.lights),
+            "recording": machine.recording,
+            "timelapse": machine.timelapse,
+            "print_type": machine.print_type,
+            "skipped": sorted(machine.skipped),
+            "moved": dict(machine.moved),
+            "blind_moves": machine.blind_moves,
             "speed_level": machine.speed_level,
             "fans": fans,
             "files": self._files(),
@@ -226,7 +253,10 @@ class Printer:
             self._publish_full()
             return
         before = self.machine.notable()
-        reply = self._requests.handle(section, request, developer_mode=self.faults.developer_mode)
+        faults = self.faults
+        reply = self._requests.handle(
+            section, request, developer_mode=faults.developer_mode, bare_refusals=faults.bare_refusals
+        )
         self._note(section, command, sequence_id, reply.result if reply else "")
         if reply is not None:
             self._acknowledge(reply)
@@ -319,6 +349,9 @@ class Printer:
         """The frame of now; while nothing is sent, later deltas still refer to the last frame that was."""
         self._frame_number += 1
         frame = frames.full_frame(self.machine, beat=self._frame_number, developer_mode=self.faults.developer_mode)
+        if self.video is not None:
+            shown = f"rtsps://{self._host}:{self.video.port}{PATH}" if self.faults.live_view else "disable"
+            frame["ipcam"]["rtsp_url"] = shown
         if not self.faults.silent:
             self._last_frame = frame
         return frame

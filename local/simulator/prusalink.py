@@ -78,6 +78,8 @@ class PrusaLinkServer:
         self._lock = threading.Lock()
         self.uploading = threading.Lock()
         """Held by the one transfer that there can be."""
+        self.transfer: dict[str, Any] | None = None
+        """How far that is, while one is under way."""
         self.closing = False
 
     @property
@@ -178,12 +180,16 @@ class _Handler(BaseHTTPRequestHandler):
             case "GET", "/api/v1/info":
                 return Answer(HTTPStatus.OK, self.printer.info())
             case "GET", "/api/v1/status":
-                return Answer(HTTPStatus.OK, self.printer.status())
+                transfer = self.server_state.transfer
+                return Answer(
+                    HTTPStatus.OK, self.printer.status() | ({} if transfer is None else {"transfer": transfer})
+                )
             case "GET", "/api/v1/job":
                 job = self.printer.job()
                 return Answer(HTTPStatus.NO_CONTENT) if job is None else Answer(HTTPStatus.OK, job)
             case "GET", "/api/v1/transfer":
-                return Answer(HTTPStatus.NO_CONTENT)
+                transfer = self.server_state.transfer
+                return Answer(HTTPStatus.NO_CONTENT if transfer is None else HTTPStatus.OK, transfer)
             case "GET", "/api/v1/storage":
                 return Answer(HTTPStatus.OK, {"storage_list": [self._storage()]})
             case command, where if where.startswith("/api/v1/job/"):
@@ -281,9 +287,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _receive(self, target: Path, length: int) -> Answer:
         part = target.with_name(f"{time.monotonic_ns()}.tmp")
+        whole, began = length, time.monotonic()
         try:
             with part.open("wb") as sink:
                 while length:
+                    self.server_state.transfer = {
+                        "id": 1,
+                        "type": "FROM_CLIENT",
+                        "progress": round(100 * (whole - length) / whole, 1),
+                        "transferred": whole - length,
+                        "time_transferring": int(time.monotonic() - began),
+                    }
                     block = self.rfile.read(min(_BLOCK, length))
                     if not block:
                         return Answer(HTTPStatus.BAD_REQUEST, {"message": "Truncated body"})
@@ -291,6 +305,7 @@ class _Handler(BaseHTTPRequestHandler):
                     sink.write(block)
             part.replace(target)
         finally:
+            self.server_state.transfer = None
             part.unlink(missing_ok=True)
         if self.headers.get("Print-After-Upload") == _TRUE:
             status = self.printer.start(target, "prusalink")

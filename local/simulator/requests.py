@@ -8,7 +8,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from local.simulator.filaments import EXTERNAL, HT_BASE
-from local.simulator.machine import AMS_MAPPING, BUSY, HMS_UNSIGNED, SPEEDS, Job, Machine
+from local.simulator.gcode import run_lines
+from local.simulator.machine import AMS_MAPPING, BUSY, HMS_UNSIGNED, SPEEDS, GcodeState, Job, Machine
+from local.simulator.mechanics import EMPTY
+from local.simulator.models import BED_BIT, HOMING_BIT, SKIP_BIT
 from local.simulator.project import STORAGE_ERROR, PlatePlan, ProjectError, read_gcode_file, read_plate
 
 Message = dict[str, Any]
@@ -18,12 +21,11 @@ UNSIGNED_ERROR = 84033543
 REFUSAL_SECONDS = 0.4
 """A refusal takes longer than an acknowledgement (recorded: within 0.5 s)."""
 
+NO_TRAY = int(EMPTY)
+
 _IDS = ("project_id", "profile_id", "task_id", "subtask_id")
 _NAME_LIMIT = 100
 _PLATE = re.compile(r"plate_(\d{1,4})\.gcode$")
-_WORD = re.compile(r"([A-Z])\s*(-?\d{1,9}(?:\.\d{1,9})?)?")
-_AXES = {"X": 1, "Y": 2, "Z": 4}
-_FANS = {1: "part", 2: "aux", 3: "chamber"}
 _LIGHT_MODES = ("on", "off", "flashing")
 
 
@@ -64,7 +66,7 @@ class RequestHandler:
         self._model = machine.model
         self._storage = storage
         self._serial = serial
-        self._handlers: dict[tuple[str, str], Callable[[Message], Reply]] = {
+        self._handlers: dict[tuple[str, str], Callable[[Message], Reply | None]] = {
             ("info", "get_version"): self._get_version,
             ("system", "ledctrl"): self._light,
             ("camera", "ipcam_record_set"): self._recording,
@@ -79,12 +81,21 @@ class RequestHandler:
             ("print", "clean_print_error"): self._clean_print_error,
             ("print", "ams_change_filament"): self._change_filament,
             ("print", "unload_filament"): self._unload_filament,
+            ("print", "back_to_center"): self._home,
+            ("print", "set_bed_temp"): self._bed_target,
+            ("print", "skip_objects"): self._skip_objects,
+            ("print", "calibration"): self._calibrate,
         }
 
-    def handle(self, section: str, request: Message, *, developer_mode: bool) -> Reply | None:
-        """Act on one request; None where real firmware answers nothing to it."""
+    def handle(
+        self, section: str, request: Message, *, developer_mode: bool, bare_refusals: bool = False
+    ) -> Reply | None:
+        """Act on one request; None where real firmware answers nothing to it.
+
+        `bare_refusals`: what is refused for want of a signature is repeated without a word about it.
+        """
         if section == "print" and not developer_mode:
-            return self._refuse_unsigned(request)
+            return self._refuse_unsigned(request, bare=bare_refusals)
         handler = self._handlers.get((section, str(request.get("command", ""))))
         return handler(request) if handler else None
 
@@ -100,9 +111,11 @@ class RequestHandler:
         }
         return self._project_file(request, origin="screen")
 
-    def _refuse_unsigned(self, request: Message) -> Reply:
+    def _refuse_unsigned(self, request: Message, *, bare: bool) -> Reply:
         if HMS_UNSIGNED not in self._machine.hms:
             self._machine.hms.append(HMS_UNSIGNED)
+        if bare:
+            return Reply({"print": dict(request)})
         refusal = {
             "command": request.get("command", ""),
             "sequence_id": request.get("sequence_id", ""),
@@ -147,43 +160,54 @@ class RequestHandler:
         return self._accept(request)
 
     def _change_filament(self, request: Message) -> Reply:
-        self._machine.change_filament(str(request.get("target", "255")))
+        """Newer firmware wants the AMS and its place named besides the target, and answers errno -6 without them."""
+        target = request.get("target")
+        if type(target) is not int or (not self._model.sends_deltas and not {"ams_id", "slot_id"} <= request.keys()):
+            return self._decline(request, "wrong parameter", errno=-6)
+        if self._machine.busy or self._machine.changing:
+            return self._decline(request, "device is busy")
+        if target != NO_TRAY and target not in self._machine.filaments.loaded:
+            return self._decline(request, "no filament in the tray")
+        self._machine.change_filament(str(target))
         return self._accept(request)
 
     def _unload_filament(self, request: Message) -> Reply:
-        self._machine.change_filament("255")
+        self._machine.change_filament(EMPTY)
         return self._accept(request)
 
-    # G-code lines.
+    def _home(self, request: Message) -> Reply | None:
+        if not self._model.offers(HOMING_BIT):
+            return None
+        self._machine.home()
+        return self._accept(request)
+
+    def _bed_target(self, request: Message) -> Reply | None:
+        if not self._model.offers(BED_BIT):
+            return None
+        self._machine.bed.set(float(request.get("temp", 0)))
+        return self._accept(request)
+
+    def _skip_objects(self, request: Message) -> Reply | None:
+        """Firmware that does not tell what it can is taken for one that can."""
+        if self._model.fun is not None and not self._model.offers(SKIP_BIT):
+            return None
+        if self._machine.job is None or self._machine.state not in (GcodeState.RUNNING, GcodeState.PAUSE):
+            return self._decline(request, "nothing is printed")
+        self._machine.skip({each for each in request.get("obj_list", ()) if type(each) is int})
+        return self._accept(request)
+
+    def _calibrate(self, request: Message) -> Reply:
+        option = request.get("option")
+        if type(option) is not int or not option or option & ~self._model.calibrations:
+            return self._decline(request, "unknown calibration")
+        if self._machine.busy:
+            return self._decline(request, "device is busy", err_code=BUSY)
+        self._machine.calibrate(option)
+        return self._accept(request)
 
     def _gcode_line(self, request: Message) -> Reply:
-        for line in str(request.get("param", "")).splitlines():
-            self._run_line(line.split(";")[0].strip().upper())
+        run_lines(self._machine, str(request.get("param", "")))
         return self._accept(request, err_code=0) if not self._model.sends_deltas else self._accept(request)
-
-    def _run_line(self, line: str) -> None:
-        """M104/M109, M140/M190, M106/M107, G28 and M84/M18 have their effect; the rest is taken without one."""
-        command, _, tail = line.partition(" ")
-        words = {letter: float(value) if value else None for letter, value in _WORD.findall(tail)}
-        amount = words.get("S") or 0.0
-        match command:
-            case "M104" | "M109":
-                self._machine.nozzle.set(amount)
-            case "M140" | "M190":
-                self._machine.bed.set(amount)
-            case "M106":
-                self._set_fan(words, round(min(max(amount, 0.0), 255.0)))
-            case "M107":
-                self._set_fan(words, 0)
-            case "G28":
-                axes = sum(bit for letter, bit in _AXES.items() if letter in words)
-                self._machine.home(axes or sum(_AXES.values()))
-            case "M84" | "M18":
-                self._machine.release_motors()
-
-    def _set_fan(self, words: dict[str, float | None], value: int) -> None:
-        if fan := _FANS.get(int(words.get("P") or 1)):
-            setattr(self._machine.fans, fan, value)
 
     # Starts.
 
@@ -297,7 +321,7 @@ class RequestHandler:
             {"name": main, "product_name": "", "sw_ver": "01.11.32.89", "hw_ver": "AP04"},
             {"name": "mc", "product_name": "", "sw_ver": "00.00.29.75", "hw_ver": "MC07"},
             {"name": "th", "product_name": "", "sw_ver": "00.00.09.95", "hw_ver": "TH09"},
-            *(_ams_module(unit) for unit in self._machine.filaments.units),
+            *(_ams_module(unit, self._model.ams_module) for unit in self._machine.filaments.units),
         ]
         modules[0]["sn"] = self._serial
         answer = {
@@ -318,7 +342,7 @@ def _used_slots(request: Message) -> list[int]:
     return [slot for slot in mapping if type(slot) is int and slot >= 0]
 
 
-def _ams_module(unit: int) -> Message:
+def _ams_module(unit: int, kind: str) -> Message:
     """An AMS among the modules; an AMS HT is called n3s (section A of the protocol notes)."""
-    name, product = (f"n3s/{unit}", "AMS HT") if unit >= HT_BASE else (f"ams/{unit}", "AMS")
+    name, product = (f"n3s/{unit}", "AMS HT") if unit >= HT_BASE else (f"{kind}/{unit}", "AMS")
     return {"name": name, "product_name": f"{product} ({unit + 1})", "sw_ver": "00.00.06.49", "hw_ver": "AMS08"}

@@ -57,7 +57,7 @@ def test_no_state_is_skipped_however_long_a_step_is(model: str) -> None:
         states.append(machine.state)
     expected = [GcodeState.IDLE, GcodeState.RUNNING, GcodeState.FINISH]
     assert [state for state in dict.fromkeys(states) if state is not GcodeState.PREPARE] == expected
-    assert (GcodeState.PREPARE in states) is (model == "P1S")
+    assert (GcodeState.PREPARE in states) is bool(MODELS[model].prepare_seconds)
 
 
 def test_x1c_shows_the_previous_job_until_it_runs_and_its_layer_a_moment_longer() -> None:
