@@ -1,8 +1,9 @@
 """The cloud over HTTPS: every call has a deadline, and every answer is either good, a refusal or no answer."""
 
+import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -10,13 +11,15 @@ from urllib.parse import quote, urlencode, urljoin
 
 import urllib3
 from urllib3.exceptions import HTTPError
+from urllib3.filepost import encode_multipart_formdata
 
-from edge_agent import tracing
+from edge_agent import routes, tracing, transfer
 from edge_agent.command import Beat, Claim, Command, ListedPrinter, TransferAnswer, UploadTarget
 from edge_agent.config import AgentConfig
 from edge_agent.logs import log
+from edge_agent.timestamps import parse
 
-CHUNK = 256 * 1024
+EVENTS_PATH = "/api/printer-events/report"
 UPLOAD_ANSWER_SECONDS = 120.0
 RETRIED_STATUSES = frozenset({401, 403, 408, 425, 429})
 """4xx that may pass later: the key can be mended, the load can go."""
@@ -63,16 +66,43 @@ class StatusAnswer:
         return cls(str(error.get("message")), error.get("error_type") == "UnavailableError")
 
 
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What came of the latest call: whether the cloud answered, and what is wrong, for the operator."""
+
+    reachable: bool
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How the cloud is called; one object, so that no call goes to one cloud with the key of another."""
+
+    base: str
+    routing: routes.Routing
+    headers: Mapping[str, str] = field(repr=False)
+    timeout: float
+
+    @classmethod
+    def of(cls, config: AgentConfig) -> Self:
+        headers = {"X-API-Key": config.api_key, "User-Agent": "printpipe-edge-agent"}
+        return cls(config.backend_url, config.routing, headers, config.timing.http_timeout)
+
+
 class Cloud:
     """The agent's calls. Thread-safe; raises CloudUnavailable and CloudRefused alone."""
 
     def __init__(self, config: AgentConfig, agent_id: str) -> None:
-        self._base = config.backend_url
+        self.contact: Contact | None = None
+        """None before the first call."""
+        self._way = _Way.of(config)
         self._recipient = config.recipient_id
         self._agent_id = agent_id
-        self._timeout = config.timing.http_timeout
-        self._headers = {"X-API-Key": config.api_key, "User-Agent": "printpipe-edge-agent"}
-        self._pool = urllib3.PoolManager(num_pools=4, maxsize=4, retries=False)
+        self._pool = urllib3.PoolManager(num_pools=4, maxsize=4, retries=False, socket_options=transfer.SOCKET_OPTIONS)
+
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Call as this configuration says from the next call on; the recipient stays."""
+        self._way = _Way.of(config)
 
     def claim(self, command: Command, fence: int | None, timeout: float | None = None) -> Claim:
         """Claim the command, or renew the claim that `fence` names. A 409 is CloudRefused with the detail.
@@ -111,6 +141,17 @@ class Cloud:
         """POST one report; agent and recipient are filled in."""
         self._call("POST", path, body={**body, "recipientId": self._recipient}, request_id=request_id)
 
+    def event(self, body: Mapping[str, Any], request_id: str = "") -> str:
+        """POST one event; the id by which the cloud has it: its picture is sent under that."""
+        answer = self._call("POST", EVENTS_PATH, body={**body, "recipientId": self._recipient}, request_id=request_id)
+        return str(answer.get("eventId") or body.get("eventId"))
+
+    def picture(self, event_id: str, jpeg: bytes) -> None:
+        """POST the picture of an event; the id is the cloud's. 404 is CloudRefused: there is no such event."""
+        content, content_type = encode_multipart_formdata({"image": ("image.jpg", jpeg, "image/jpeg")})
+        path = f"/api/printer-events/{quote(event_id, safe='')}/upload-image"
+        self._call("POST", path, content=(content, content_type), timeout=UPLOAD_ANSWER_SECONDS)
+
     def statuses(self, bodies: Sequence[Mapping[str, Any]]) -> list[StatusAnswer]:
         """POST the status of several printers at once; one answer for each, in their order."""
         answer = self._call(
@@ -141,25 +182,28 @@ class Cloud:
         """Use up the fetch token. 410 (used, expired) and 404 (forged) are CloudRefused."""
         return self._call("GET", "/fetch/" + quote(token, safe=""), timeout=max(60.0, self._timeout), keyless=True)
 
-    def download(self, url: str, target: Path, limit: int, check: Callable[[], None]) -> None:
-        """Write what `url` gives, `limit` bytes at most, to `target`; `check` is called in between and may raise."""
+    def download(self, url: str, target: Path, size: int, check: Callable[[], None]) -> None:
+        """Bring `target` to the `size` bytes that `url` gives, from where it ends on; `check` may raise in between.
+
+        Raises OSError where this machine's disk does not take them.
+        """
         try:
-            response = self._pool.request(
-                "GET", urljoin(self._base + "/", url), preload_content=False, timeout=self._limits(60.0)
-            )
-            try:
-                if response.status != 200:
-                    raise CloudUnavailable(f"download answered {response.status}", response.status)
-                with target.open("wb") as file:
-                    for chunk in response.stream(CHUNK):
-                        check()
-                        if file.tell() + len(chunk) > limit:
-                            raise CloudUnavailable("the download is larger than the file that was offered")
-                        file.write(chunk)
-            finally:
-                response.close()
-        except (HTTPError, OSError) as error:
+            transfer.receive(self._pool, urljoin(self._base + "/", url), target, size, check)
+        except transfer.NotGiven as error:
+            raise CloudUnavailable(str(error), error.status) from None
+        except HTTPError as error:
             raise CloudUnavailable(f"download: {error}") from None
+
+    def pubsub_token(self) -> tuple[str, datetime]:
+        """A token for the site's own subscriptions, and when it ends; CloudUnavailable where there is none."""
+        answer = self._call("POST", "/api/agent/pubsub-token", body={"recipientId": self._recipient})
+        given = answer.get("pubsub")
+        if given is None:
+            raise CloudUnavailable("the cloud has no Pub/Sub")
+        try:
+            return str(given["accessToken"]), parse(given["expiresAt"])
+        except (KeyError, TypeError, ValueError):
+            raise CloudUnavailable("the answer with the Pub/Sub token cannot be read") from None
 
     def printers(self) -> list[ListedPrinter]:
         """The site's printers as the cloud knows them, with their access codes."""
@@ -192,22 +236,14 @@ class Cloud:
 
         Raises CloudUnavailable for everything that is not a success: a fresh address may help.
         """
-        size = source.stat().st_size
-        wanted = {name: value for name, value in target.headers.items() if name.lower() != "content-length"}
-        headers = {**wanted, "Content-Length": str(size)}
+        headers = {name: value for name, value in target.headers.items() if name.lower() != "content-length"}
+        url = urljoin(self._base + "/", target.upload_url)
         try:
-            response = self._pool.request(
-                target.method,
-                urljoin(self._base + "/", target.upload_url),
-                body=_blocks(source, check),
-                headers=headers,
-                timeout=self._limits(UPLOAD_ANSWER_SECONDS),
-                redirect=False,
-            )
+            status = transfer.send(self._pool, target.method, url, headers, source, check, UPLOAD_ANSWER_SECONDS)
         except (HTTPError, OSError) as error:
             raise CloudUnavailable(f"upload: {type(error).__name__}") from None
-        if response.status >= 300:
-            raise CloudUnavailable(f"upload answered {response.status}", response.status)
+        if status >= 300:
+            raise CloudUnavailable(f"upload answered {status}", status)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -220,6 +256,14 @@ class Cloud:
         body = {**body, "recipientId": self._recipient, "agentId": self._agent_id}
         return self._call("POST", path, body=body, request_id=request_id, timeout=timeout)
 
+    @property
+    def _base(self) -> str:
+        return self._way.base
+
+    @property
+    def _timeout(self) -> float:
+        return self._way.timeout
+
     def _limits(self, read: float) -> urllib3.Timeout:
         return urllib3.Timeout(connect=min(5.0, self._timeout, read), read=read)
 
@@ -229,27 +273,35 @@ class Cloud:
         path: str,
         *,
         body: Mapping[str, Any] | None = None,
+        content: tuple[bytes, str] | None = None,
         request_id: str = "",
         timeout: float | None = None,
         keyless: bool = False,
     ) -> Mapping[str, Any]:
-        headers = {} if keyless else dict(self._headers)
+        """`content` is a body of another type than JSON, with that type."""
+        way = self._way
+        headers = {} if keyless else dict(way.headers)
         if request_id:
             headers["X-Request-Id"] = request_id
         if traceparent := tracing.here():
             headers["traceparent"] = traceparent
-        content: bytes | None = None
         if body is not None:
-            headers["Content-Type"] = "application/json"
-            content = json.dumps(body).encode()
+            content = json.dumps(body).encode(), "application/json"
+        stream = None
+        if content is not None:
+            headers |= {"Content-Type": content[1], "Content-Length": str(len(content[0]))}
+            stream = io.BytesIO(content[0])  # sent block by block, each with the whole time limit
         where = path.split("?", 1)[0] if not keyless else "/fetch"
+        url = routes.address(way.base, way.routing, method, path)
         try:
             response = self._pool.request(
-                method, self._base + path, body=content, headers=headers, timeout=self._limits(timeout or self._timeout)
+                method, url, body=stream, headers=headers, timeout=self._limits(timeout or way.timeout)
             )
         except (HTTPError, OSError) as error:
+            self.contact = Contact(reachable=False, problem=f"{where}: {type(error).__name__}")
             raise CloudUnavailable(f"{where}: {type(error).__name__}") from None
         answer = _json_object(response.data)
+        self.contact = _contact(response.status, answer, where)
         if response.status < 300:
             if answer is None:
                 raise CloudUnavailable(f"{where}: the answer is not a JSON object", response.status)
@@ -266,11 +318,13 @@ class Cloud:
         raise CloudRefused(response.status, detail, message)
 
 
-def _blocks(source: Path, check: Callable[[], None]) -> Iterator[bytes]:
-    with source.open("rb") as file:
-        while block := file.read(CHUNK):
-            check()
-            yield block
+def _contact(status: int, answer: Mapping[str, Any] | None, where: str) -> Contact:
+    """What an answer says of the cloud."""
+    if answer is None or (status >= 300 and "error_type" not in answer):
+        return Contact(reachable=False, problem=f"{where}: {status}, not from the cloud")
+    if status in (401, 403):
+        return Contact(reachable=True, problem=f"the API key is refused ({status})")
+    return Contact(reachable=True, problem=f"{where}: {status}" if status >= 500 else None)
 
 
 def _json_object(data: bytes) -> dict[str, Any] | None:

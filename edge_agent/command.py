@@ -12,8 +12,21 @@ from pydantic.alias_generators import to_camel
 from edge_agent.timestamps import parse
 
 PRIORITY_TYPES = frozenset({"stop", "cancel", "pause", "cooldown"})
-STORAGE_TYPES = frozenset({"test_connection", "list_files", "fetch_file", "send_file"})
-"""What only the cloud itself orders. They move nothing on the printer, and are done again after a crash."""
+STORAGE_TYPES = frozenset({"test_connection", "list_files", "fetch_file", "send_file", "snapshot"})
+"""What moves nothing on the printer, and is done again after a crash: its files, its connection, its camera."""
+MOVES_OR_HEATS = frozenset(
+    {
+        "start_print",
+        "resume",
+        "home",
+        "move",
+        "load_filament",
+        "unload_filament",
+        "calibrate",
+        "send_gcode",
+    }
+)
+"""What a machine whose clock is wrong does not do where the command has a deadline (see `Command.moves_or_heats`)."""
 
 Moment = Annotated[datetime, BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)]
 OptionalText = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
@@ -76,8 +89,16 @@ class Command(Wire):
         return self.lane == "priority" or self.command_type in PRIORITY_TYPES
 
     @property
+    def moves_or_heats(self) -> bool:
+        """Whether it sets something in motion or heats it. A stop, a pause and cooling down do not."""
+        if self.kind == "set_temperature":
+            targets = [value for name, value in self.metadata.items() if name.endswith("Temp")]
+            return not targets or any(targets)
+        return self.kind in MOVES_OR_HEATS
+
+    @property
     def is_storage(self) -> bool:
-        """Whether it is about the printer's storage or connection, and takes no part in what is printed."""
+        """Whether it is about the printer's files, connection or camera, and takes no part in what is printed."""
         return self.command_type in STORAGE_TYPES
 
 

@@ -1,4 +1,4 @@
-"""The agent's configuration file: read once, checked whole, refused with a message that names the field."""
+"""The agent's configuration file: checked whole, refused with a message that names the field."""
 
 import functools
 import json
@@ -6,8 +6,10 @@ import operator
 import os
 import stat
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +27,23 @@ from pydantic import (
 UNKNOWN_TYPE = "printer_type"
 DEFAULT_PATH = Path("~/.printmaster/config.json")
 
+
+def is_loopback(host: str) -> bool:
+    """Whether the host, a name or an address, is this machine itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _confidential(url: str) -> str:
+    """The API key goes along with every call: over HTTPS, or to this machine itself."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise ValueError("begins with https://, unless it is this machine's own")
+    return url
+
+
 Fingerprint = Annotated[
     str,
     AfterValidator(lambda value: value.replace(":", "").lower()),
@@ -33,7 +52,14 @@ Fingerprint = Annotated[
 Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$"), AfterValidator(lambda url: url.rstrip("/"))]
+HttpUrl = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"), AfterValidator(lambda url: url.rstrip("/"))
+]
+ApiKey = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[!-~]+$")]
+"""What can stand in an HTTP header: one that cannot would be shown by the error of whoever tries."""
+AccessCode = Annotated[str, StringConstraints(pattern=r"^\P{C}+$")]
+"""Without control characters, for the same reason."""
+CloudUrl = Annotated[HttpUrl, AfterValidator(_confidential)]
 ExpandedPath = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 
 
@@ -88,7 +114,7 @@ class PrinterSection(_Section):
     type: str
     serial: Text
     address: Text
-    access_code: Annotated[str, StringConstraints(min_length=1), Field(repr=False)]
+    access_code: Annotated[AccessCode, Field(repr=False)]
     name: str | None = None
     model: str | None = None
 
@@ -111,10 +137,14 @@ class PrinterConfig(PrinterSection):
 
 
 class PrusaLinkConfig(PrinterSection):
-    """One printer with PrusaLink on the LAN. `access_code` is the password that its screen shows for PrusaLink."""
+    """One printer with PrusaLink on the LAN. `access_code` is the password that its screen shows for PrusaLink.
+
+    Without a `username` it goes along with every request; with one, `maker` on the printers themselves, a digest does.
+    """
 
     type: Literal["prusalink"] = "prusalink"
     http_port: Port = 80
+    username: Text | None = None
 
 
 class Timing(_Section):
@@ -133,6 +163,7 @@ class Timing(_Section):
     effect_timeout: Seconds = 30
     home_timeout: Seconds = 90
     home_settle: Seconds = 3
+    filament_timeout: Seconds = 300
     start_timeout: Seconds = 90
     late_window: Seconds = 10
     stop_repeat: Seconds = 3
@@ -164,13 +195,13 @@ class AgentConfig(_Section):
 
     `routing`: `backend_url` is the address of all functions (`paths`), or the prefix before each function's name,
     which then stands before the path (`functions`). `discovery`: whether a printer whose address does not answer is
-    looked for on the LAN by its serial. `log_file`: besides standard error.
+    looked for on the LAN by its serial. `log_file`: besides standard output.
     `otlp_endpoint` is where spans go, by default what OpenTelemetry's own variable names; without it none are made.
     """
 
-    backend_url: HttpUrl
+    backend_url: CloudUrl
     routing: Literal["paths", "functions"] = "paths"
-    api_key: Annotated[str, StringConstraints(min_length=1), Field(repr=False)]
+    api_key: Annotated[ApiKey, Field(repr=False)]
     recipient_id: Text
     organization_id: str | None = None
     pubsub: PubSubConfig | None = None
@@ -190,23 +221,35 @@ def load(path: Path = DEFAULT_PATH, brands: Mapping[str, type[PrinterSection]] =
 
     Raises ConfigError: missing, readable by others, not JSON, or which field is wrong.
     """
+    return check(read(path), path, brands)
+
+
+def read(path: Path = DEFAULT_PATH) -> Any:
+    """The file's content, unchecked. Raises ConfigError: missing, readable by others, not JSON."""
     path = path.expanduser()
     try:
         with path.open(encoding="utf-8") as file:
             _require_private(path, os.fstat(file.fileno()))
-            text = file.read()
+            return json.load(file)
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid JSON ({error})") from None
+
+
+def check(content: Any, path: Path, brands: Mapping[str, type[PrinterSection]] = BUILT_IN) -> AgentConfig:
+    """Check what `path` holds, or is to hold. Raises ConfigError: which field is wrong."""
+    path = path.expanduser()
     try:
-        config = _model(brands).model_validate(json.loads(text))
-    except ValueError as error:
+        config = _model(brands).model_validate(content)
+    except ValidationError as error:
         raise ConfigError(f"{path}: {_explain(error)}") from None
-    serials = [printer.serial for printer in config.printers]
-    for serial in serials:
-        if serials.count(serial) > 1:
-            raise ConfigError(f"{path}: printers: serial {serial} is listed twice")
+    serials = [printer.serial.casefold() for printer in config.printers]
+    for printer in config.printers:
+        if serials.count(printer.serial.casefold()) > 1:
+            raise ConfigError(f"{path}: printers: serial {printer.serial} is listed twice")
     return config
 
 
@@ -235,13 +278,11 @@ def _require_private(path: Path, about: os.stat_result) -> None:
         raise ConfigError(f"{path} holds secrets and belongs to another user; run: chown $(id -un) {path}")
 
 
-def _explain(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(
-            f"{_where(item['loc'], item['type'])}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False)
-        )
-    return f"not valid JSON ({error})"
+def _explain(error: ValidationError) -> str:
+    return "; ".join(
+        f"{_where(item['loc'], item['type'])}: {item['msg']}"
+        for item in error.errors(include_input=False, include_url=False)
+    )
 
 
 def _where(place: tuple[int | str, ...], kind: str) -> str:

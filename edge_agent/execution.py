@@ -5,14 +5,16 @@ picked up again continues at the stage the journal shows.
 """
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from edge_agent import backoff, tracing
 from edge_agent.cloud import Cloud, CloudRefused, CloudUnavailable
 from edge_agent.command import Command, FileOffer
-from edge_agent.config import Timing
+from edge_agent.config import PicturesConfig, Timing
+from edge_agent.discovery import Neighbours
 from edge_agent.files import FileCache, FileUnusable, LocalFile, TokenUsed
 from edge_agent.journal import AFTER_PUBLISH, Entry, Journal, Stage
 from edge_agent.logs import log
@@ -20,7 +22,7 @@ from edge_agent.ordering import ordering
 from edge_agent.outbox import Outbox
 from edge_agent.server_time import ServerTime
 from edge_agent.steps import Observer, Step, log_step
-from edge_agent.store import Store
+from edge_agent.store import Store, StoreUnwritable
 from edge_agent.timestamps import Clock
 from edge_agent.tracing import Waits
 
@@ -65,6 +67,8 @@ class Rooms:
     observe: Observer
     stopping: threading.Event
     reports_waiting: threading.Event
+    neighbours: Neighbours | None = None
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)
 
 
 class Run:
@@ -102,9 +106,10 @@ class Run:
         return self._progress
 
     def note(self, **progress: str) -> None:
-        """Note progress durably."""
+        """Note progress durably. Raises as `intend` does."""
         self._progress.update(progress)
-        self._rooms.journal.note(self.command.command_id, self._progress)
+        with self._marking():
+            self._rooms.journal.note(self.command.command_id, self._progress)
 
     def reach(self, step: Step, **fields: object) -> None:
         """A step is behind us: log it and tell the observer."""
@@ -141,6 +146,7 @@ class Run:
             raise self._lost(self._lost_claim)
         if not self._upload_begun and not command.is_storage and self._has_expired():
             raise Refused("the command expired before it could be executed")
+        self._require_right_time()
         for group in ordering(command).overruled_by:
             if self._rooms.journal.executed_after(command.printer_serial, group, command):
                 raise Refused("superseded by a later command")
@@ -159,19 +165,20 @@ class Run:
             self._rooms.journal.mark_executed(self.command.printer_serial, group, self.command)
 
     def intend(self) -> None:
-        """Write the intent."""
+        """Write the intent. Raises Refused where the disk does not take it."""
         self._advance(Stage.INTENT)
         self.reach(Step.INTENT)
 
     def publishing(self) -> None:
         """Check for the last time and mark that the publish follows at once.
 
-        Raises LeaseLapsed for a start whose lease ran out: by now the cloud may have cancelled it.
+        Raises LeaseLapsed for a start whose lease ran out: by now the cloud may have cancelled it. Raises Refused where
+        the disk does not take the mark.
         """
         self.authorise()
         if self.command.kind == "start_print" and self._rooms.clock.monotonic() >= self._lease_until:
             raise LeaseLapsed
-        with self._rooms.store.transaction():
+        with self._marking(), self._rooms.store.transaction():
             self.remember_executed()
             self._advance(Stage.PUBLISHING)
         self._sends += 1
@@ -191,7 +198,8 @@ class Run:
     def published(self) -> None:
         """The printer's broker has confirmed the publish."""
         self.reach(Step.SENT)
-        self._advance(Stage.PUBLISHED)
+        with self._rooms.store.bearing_loss():
+            self._advance(Stage.PUBLISHED)
         self.reach(Step.PUBLISHED)
 
     def file(self) -> tuple[LocalFile, FileOffer]:
@@ -228,6 +236,8 @@ class Run:
         resumed = self.command.is_storage and self.resumed_at is not Stage.RECEIVED
         if not self.may_have_been_sent and not resumed and self._has_expired():
             raise Refused("the command expired before it could be executed")
+        self._require_right_time()
+        self._require_disk()
 
     def regain(self) -> None:
         """Renew a lease that has lapsed, patiently; raises as `claim` does."""
@@ -293,7 +303,8 @@ class Run:
                 lease = (claim.lease_until - claim.acknowledged_at).total_seconds()
         if claim.fence != self._fence:
             self._fence = claim.fence
-            self._rooms.journal.fence(self.command.command_id, claim.fence)
+            with self._rooms.store.bearing_loss():
+                self._rooms.journal.fence(self.command.command_id, claim.fence)
         if claim.file is not None:
             self._offer = claim.file
         if asked_at >= self._lease_until:
@@ -346,8 +357,32 @@ class Run:
         expires_at = self.command.expires_at
         return expires_at is not None and self._rooms.server_time.now() >= expires_at + grace
 
+    def _require_right_time(self) -> None:
+        """Raise Refused where nothing was sent, and nothing may be while this machine's clock is wrong."""
+        command, wrong_by = self.command, self._rooms.server_time.wrong_by
+        if wrong_by is None or not command.moves_or_heats or command.expires_at is None:
+            return
+        if not self._sends and not self.may_have_been_sent:
+            raise Refused(f"this machine's clock differs from the cloud's by {abs(wrong_by):.0f} s; set it (NTP)")
+
+    def _require_disk(self) -> None:
+        """Raise Refused where the disk takes no marks: only a stop is carried out without them."""
+        trouble = self._rooms.store.trouble
+        if trouble is not None and self.command.kind != "stop" and not self.may_have_been_sent:
+            raise Refused(trouble)
+
+    @contextmanager
+    def _marking(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreUnwritable as error:
+            if self._sends or self.may_have_been_sent:
+                raise
+            raise Refused(str(error)) from None
+
     def _advance(self, stage: Stage) -> None:
-        self._rooms.journal.advance(self.command.command_id, stage)
+        with self._marking():
+            self._rooms.journal.advance(self.command.command_id, stage)
 
 
 def _reason(error: CloudRefused) -> str:

@@ -1,7 +1,8 @@
 """Runs commands to their end: keeps their leases alive, queues their results."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from edge_agent import tracing
 from edge_agent.command import Command, Outcome, Status, failed, unknown
@@ -14,7 +15,7 @@ from edge_agent.supervision import supervised
 
 
 class Leases:
-    """Renews the claims of the runs under way, each at a third of its lease."""
+    """Which commands are under way: none of them twice at a time. Renews their claims, each at a third of its lease."""
 
     TICK_SECONDS = 0.5
 
@@ -22,6 +23,28 @@ class Leases:
         self._rooms = rooms
         self._runs: set[Run] = set()
         self._lock = threading.Lock()
+        self._taken: set[str] = set()
+        self._left = threading.Condition()
+
+    @contextmanager
+    def alone(self, command_id: str, stopping: threading.Event) -> Iterator[bool]:
+        """Wait until nobody else runs the command; False where `stopping` came first.
+
+        One that a printer's old driver still has, in a call that takes long, is in its successor's hands too.
+        """
+        with self._left:
+            while command_id in self._taken and not stopping.is_set():
+                self._left.wait(self.TICK_SECONDS)
+            mine = command_id not in self._taken
+            if mine:
+                self._taken.add(command_id)
+        try:
+            yield mine
+        finally:
+            if mine:
+                with self._left:
+                    self._taken.remove(command_id)
+                    self._left.notify_all()
 
     def hold(self, run: Run) -> None:
         """Keep the run's claim alive."""
@@ -54,9 +77,19 @@ class Executor:
 
     def execute(self, command_id: str, perform: Callable[[Run], Outcome]) -> None:
         """Claim the command, let the driver perform it, queue the outcome."""
+        with self._leases.alone(command_id, self._rooms.stopping) as mine:
+            if mine:
+                self._execute(command_id, perform)
+
+    def _execute(self, command_id: str, perform: Callable[[Run], Outcome]) -> None:
         entry = self._rooms.journal.entry(command_id)
         if entry is None or entry.stage in (Stage.FINISHED, Stage.DROPPED):
             return
+        with self._rooms.store.bearing_loss(entry.command.kind == "stop"):
+            self._run(entry, perform)
+
+    def _run(self, entry: Entry, perform: Callable[[Run], Outcome]) -> None:
+        command_id = entry.command.command_id
         run = Run(entry, self._rooms)
         try:
             outcome = self._traced(run, perform)
@@ -113,7 +146,7 @@ class Executor:
 
     def _finish(self, command: Command, outcome: Outcome) -> None:
         entry = self._rooms.journal.entry(command.command_id)
-        with self._rooms.store.transaction():
+        with self._rooms.store.bearing_loss(), self._rooms.store.transaction():
             self._rooms.journal.finish(command.command_id, outcome)
             self._queue(command, outcome, None if entry is None else entry.fence)
         log(

@@ -1,16 +1,16 @@
 """Where every intake hands in its commands: into the journal first, then to the printer's worker."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from pydantic import ValidationError
 
 from edge_agent import tracing
-from edge_agent.command import Command, Outcome, failed
-from edge_agent.config import AgentConfig
+from edge_agent.command import Command, Outcome, failed, unknown
 from edge_agent.downloads import download
-from edge_agent.execution import Rooms, Run
+from edge_agent.execution import Halted, Rooms, Run
 from edge_agent.executor import Executor
+from edge_agent.fleet import Fleet
 from edge_agent.journal import Stage
 from edge_agent.logs import log
 from edge_agent.ordering import ordering
@@ -23,7 +23,10 @@ ENDED_IN_THE_CLOUD = frozenset({"expired", "completed", "failed", "cancelled", "
 
 def no_printer(run: Run) -> Outcome:
     """The outcome of a command for a printer that is not here."""
-    return failed(f"no printer with serial {run.command.printer_serial or '(none)'} is configured at this site")
+    reason = f"no printer with serial {run.command.printer_serial or '(none)'} is configured at this site"
+    if run.may_have_been_sent:
+        return unknown(f"{reason} any more; the command may have been sent before: look at the printer")
+    return failed(reason)
 
 
 class Inbox:
@@ -31,20 +34,19 @@ class Inbox:
 
     def __init__(
         self,
-        config: AgentConfig,
+        recipient_id: str,
         rooms: Rooms,
         executor: Executor,
-        workers: Mapping[str, Worker],
+        fleet: Fleet,
         unrouted: Callable[[Run], Outcome] = no_printer,
     ) -> None:
-        """`unrouted` is for commands about the storage or the connection of a printer that has no worker."""
-        self._recipient = config.recipient_id
-        self._serial_of = {printer.address: printer.serial for printer in config.printers}
+        """`unrouted` is for commands about the storage or the connection of a printer that is not in the fleet."""
+        self._recipient = recipient_id
         self._rooms = rooms
         self._executor = executor
-        self._workers = workers
-        self._nowhere = Worker("nowhere", lambda command: executor.execute(command.command_id, no_printer), rooms)
-        self._site = Worker("site", lambda command: executor.execute(command.command_id, unrouted), rooms)
+        self._fleet = fleet
+        self._nowhere = Worker("nowhere", lambda command: self._execute_here(command, self._without_printer), rooms)
+        self._site = Worker("site", lambda command: self._execute_here(command, unrouted), rooms)
         self._downloads = Worker("downloads", lambda command: executor.execute(command.command_id, download), rooms)
 
     def receive(self, data: object) -> None:
@@ -57,15 +59,18 @@ class Inbox:
         if command.recipient_id != self._recipient:
             log("command_not_for_us", "WARNING", commandId=command.command_id)
             return
-        if not command.printer_serial and command.printer_ip_address in self._serial_of:
-            command = command.model_copy(update={"printer_serial": self._serial_of[command.printer_ip_address]})
+        if not command.printer_serial and (serial := self._fleet.serial_at(command.printer_ip_address)):
+            command = command.model_copy(update={"printer_serial": serial})
         about = {"printpipe.command_id": command.command_id, "printpipe.command_type": command.kind}
-        with tracing.span("receive", command.traceparent, about):
+        losable = self._rooms.store.bearing_loss(command.kind == "stop")
+        with losable, tracing.span("receive", command.traceparent, about):
             self._accept(command.model_copy(update={"traceparent": tracing.here()}))
 
-    def resume(self) -> None:
-        """Queue what an earlier run of the agent left unfinished."""
+    def resume(self, serial: str | None = None) -> None:
+        """Queue what an earlier run of the agent left unfinished, or an earlier driver of this printer."""
         for entry in self._rooms.journal.unfinished():
+            if serial not in (None, entry.command.printer_serial):
+                continue
             log("command_resumed", commandId=entry.command.command_id, stage=entry.stage)
             self._submit(entry.command)
 
@@ -106,11 +111,20 @@ class Inbox:
 
     def _submit(self, command: Command) -> None:
         if command.kind == "download":
-            worker = self._downloads
-        else:
-            elsewhere = self._site if command.is_storage else self._nowhere
-            worker = self._workers.get(command.printer_serial, elsewhere)
-        worker.submit(command)
+            self._downloads.submit(command)
+        elif not self._fleet.take(command):
+            (self._site if command.is_storage else self._nowhere).submit(command)
+
+    def _execute_here(self, command: Command, perform: Callable[[Run], Outcome]) -> None:
+        """Without a printer, unless it has been added since."""
+        if not self._fleet.take(command):
+            self._executor.execute(command.command_id, perform)
+
+    def _without_printer(self, run: Run) -> Outcome:
+        """A printer that was added while the claim waited has the command by now."""
+        if self._fleet.has(run.command.printer_serial):
+            raise Halted
+        return no_printer(run)
 
 
 def _without_surrogates(data: object) -> object:

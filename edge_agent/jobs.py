@@ -28,6 +28,9 @@ KEEP = 2_000
 
 LIVE = frozenset({Phase.PUBLISHING, Phase.ACCEPTED, Phase.ACTIVE})
 
+SENT_PHASES = frozenset({Phase.PUBLISHING, Phase.ACCEPTED})
+"""Sent, and not shown by the printer yet."""
+
 
 class Job(BaseModel):
     """One start of one file. `marker` is what the printer shows of it: the subtask's name, unique per start."""
@@ -65,12 +68,18 @@ class JobBook:
         self._clock = clock
 
     def save(self, job: Job) -> None:
-        """Write the job's present state."""
+        """Write the job's present state. Of what others start, only the printer's last one is kept.
+
+        What is about to be sent is the printer's newest job, even if it was about to be sent before.
+        """
+        key = job.marker if job.is_ours else f"external:{job.printer}"
+        if not job.is_ours or job.phase is Phase.PUBLISHING:
+            self._store.execute("DELETE FROM jobs WHERE marker = ?", (key,))
         self._store.execute(
             "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (marker) DO UPDATE SET"
             " body = excluded.body, phase = excluded.phase, updated_at = excluded.updated_at",
             (
-                job.marker,
+                key,
                 job.printer,
                 job.command_id,
                 job.print_job_id,
@@ -87,9 +96,18 @@ class JobBook:
 
     def live(self, printer: str) -> Job | None:
         """The printer's newest job, while it has not ended."""
-        row = self._store.row("SELECT body FROM jobs WHERE printer = ? ORDER BY rowid DESC LIMIT 1", (printer,))
-        job = None if row is None else Job.model_validate_json(row["body"])
+        job = self._newest(printer)
         return job if job is not None and job.phase in LIVE else None
+
+    def stopped(self, printer: str) -> Job | None:
+        """The printer's newest job, where a stop has ended it: the printer may begin it all the same."""
+        job = self._newest(printer)
+        ended = job is not None and job.is_ours and job.phase is Phase.ENDED
+        return job if job is not None and ended and job.stop_command_id is not None else None
+
+    def _newest(self, printer: str) -> Job | None:
+        row = self._store.row("SELECT body FROM jobs WHERE printer = ? ORDER BY rowid DESC LIMIT 1", (printer,))
+        return None if row is None else Job.model_validate_json(row["body"])
 
     def prune(self) -> None:
         """Forget what ended long ago."""

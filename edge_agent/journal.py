@@ -63,7 +63,8 @@ class Journal:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        store.execute("INSERT OR IGNORE INTO meta VALUES ('agent_id', ?)", (str(uuid.uuid4()),))
+        with store.bearing_loss():
+            store.execute("INSERT OR IGNORE INTO meta VALUES ('agent_id', ?)", (str(uuid.uuid4()),))
         row = store.row("SELECT value FROM meta WHERE name = 'agent_id'")
         self.agent_id: str = "" if row is None else str(row["value"])
 

@@ -38,5 +38,15 @@ def ordering(command: Command) -> Ordering:
             return Ordering("flow", ("flow",))
         case "light_on" | "light_off":
             return Ordering("light", ("light",))
+        case "camera_on" | "camera_off":
+            return Ordering("recording", ("recording",))
+        case "timelapse_on" | "timelapse_off":
+            return Ordering("timelapse", ("timelapse",))
+        case "load_filament" | "unload_filament":
+            return Ordering("filament", ("filament", "stop"))
+        case "skip_objects":
+            return Ordering(None, ("stop", "start"))
+        case "move" | "calibrate":
+            return Ordering(None, ("stop",))
         case _:
             return Ordering()

@@ -51,7 +51,8 @@ class Worker:
         """Let the lanes see that the agent stops, and wait for each at most the seconds that `until` then gives."""
         with self._changed:
             self._changed.notify_all()
-        for thread in self._lanes.values():
+            lanes = list(self._lanes.values())
+        for thread in lanes:
             thread.join(max(until(), 0.0))
 
     def _loop(self, lane: str) -> None:

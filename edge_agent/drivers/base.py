@@ -135,6 +135,35 @@ class PrinterInfo:
     firmware_version: str | None = None
 
 
+PICTURE_BYTES = 10 * 1024 * 1024
+"""The largest picture that the cloud takes."""
+
+CameraErrorCode = Literal["off", "unsupported", "unreachable", "refused", "no_ffmpeg", "busy"]
+
+
+class CameraFailed(Exception):
+    """No picture; the message is for the operator.
+
+    `off`: somebody has switched the camera, or the view of it, off. `unsupported`: there is none, or it speaks what the
+    agent does not. `refused`: the access code or the certificate. `no_ffmpeg`: this machine cannot decode its video.
+    `busy`: it has another viewer. `unreachable`: everything that passes by itself.
+    """
+
+    def __init__(self, code: CameraErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code: CameraErrorCode = code
+
+
+class Camera(Protocol):
+    """A printer's camera. Any thread may ask for a picture, several at once."""
+
+    def picture(self, check: Callable[[], None]) -> bytes:
+        """One JPEG of now, of `PICTURE_BYTES` at most. Blocks for `Timing.picture` at most; `check` may raise.
+
+        Raises CameraFailed.
+        """
+
+
 class Reachable(Protocol):
     """What can be done with a printer beside printing."""
 
@@ -169,6 +198,14 @@ class Driver(Reachable, Protocol):
 
     serial: str
     address: str
+
+    @property
+    def camera(self) -> Camera | None:
+        """What takes pictures of its prints; None where it has nothing that the agent could ask."""
+
+    @property
+    def problem(self) -> str | None:
+        """What stops this printer from working, for the operator; None where nothing is known to."""
 
     def start(self) -> None:
         """Begin to connect; returns at once."""

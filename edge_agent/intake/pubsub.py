@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Mapping
 from typing import Any
 
 import urllib3
@@ -12,46 +13,48 @@ from edge_agent import backoff
 from edge_agent.config import PubSubConfig
 from edge_agent.execution import Rooms
 from edge_agent.inbox import Inbox
+from edge_agent.intake import credentials
+from edge_agent.intake.credentials import Credentials
+from edge_agent.intake.health import Health
 from edge_agent.logs import log, log_exception
 from edge_agent.steps import Step
 from edge_agent.supervision import supervised
 
 GOOGLE = "https://pubsub.googleapis.com"
-SCOPE = "https://www.googleapis.com/auth/pubsub"
 MAX_MESSAGES = 10
 EMPTY_PAUSE_SECONDS = 0.2
 """After an empty answer that was not held open."""
 
-Headers = Callable[[], dict[str, str]]
+REFUSALS = frozenset({401, 403})
 
 
-def google_headers() -> Headers:
-    """The Authorization header from Google's default credentials, refreshed as needed."""
-    import google.auth  # heavy, and unused with an emulator
-    import google.auth.transport.urllib3
+class Shared:
+    """What both subscriptions of a configuration have in common: the credentials, and whether they come through."""
 
-    credentials, _ = google.auth.default(scopes=[SCOPE])
-    request = google.auth.transport.urllib3.Request(urllib3.PoolManager())
+    def __init__(self, config: PubSubConfig, rooms: Rooms) -> None:
+        self.health = Health(rooms.clock, rooms.timing.reconcile)
+        self._config, self._rooms = config, rooms
+        self._lock = threading.Lock()
+        self._credentials: Credentials | None = None
 
-    def headers() -> dict[str, str]:
-        if not credentials.valid:
-            credentials.refresh(request)
-        return {"Authorization": f"Bearer {credentials.token}"}
-
-    return headers
+    def credentials(self) -> Credentials:
+        """Made when they are first needed, and again where that failed. Raises what making them raises."""
+        with self._lock:
+            if self._credentials is None:
+                self._credentials = credentials.source(self._config, self._rooms)
+            return self._credentials
 
 
 class PubSubIntake:
     """Pulls one subscription. A message is acknowledged when the journal has it, or when it is not for us."""
 
-    def __init__(self, config: PubSubConfig, subscription: str, rooms: Rooms, inbox: Inbox) -> None:
+    def __init__(self, config: PubSubConfig, subscription: str, rooms: Rooms, inbox: Inbox, shared: Shared) -> None:
         self._url = f"{config.endpoint or GOOGLE}/v1/projects/{config.project}/subscriptions/{subscription}"
         self._subscription = subscription
-        self._google = config.endpoint is None
+        self._shared = shared
         self._rooms = rooms
         self._inbox = inbox
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False)
-        self._headers: Headers | None = None
         self._failures = 0
 
     def loop(self) -> None:
@@ -64,17 +67,30 @@ class PubSubIntake:
         try:
             messages = self._pull()
             self._take(messages)
-            self._failures = 0
-        except ReadTimeoutError:
-            self._failures = 0
         except Exception as error:
-            self._failures += 1
-            if self._failures == 1:
-                log("pubsub_unreachable", "WARNING", subscription=self._subscription, reason=repr(error))
-            stopping.wait(backoff.delay(self._failures, first=timing.retry_first, ceiling=timing.retry_ceiling))
+            if isinstance(error, ReadTimeoutError) and self._rooms.clock.monotonic() - began >= timing.pull_wait:
+                self._worked()  # held open until we hung up; what times out sooner is not even connected
+            else:
+                self._failed(error)
         else:
+            self._worked()
             if not messages and self._rooms.clock.monotonic() - began < EMPTY_PAUSE_SECONDS:
                 stopping.wait(EMPTY_PAUSE_SECONDS)
+
+    def _worked(self) -> None:
+        self._failures = 0
+        self._shared.health.works(self._subscription)
+
+    def _failed(self, error: Exception) -> None:
+        """Tell it, and rest before the next attempt."""
+        timing = self._rooms.timing
+        self._failures += 1
+        self._shared.health.fails(self._subscription)
+        if self._failures == 1:
+            reason = f"{type(error).__name__}: {error}"
+            log("pubsub_unreachable", "WARNING", subscription=self._subscription, reason=reason)
+        pause = backoff.delay(self._failures, first=timing.retry_first, ceiling=timing.retry_ceiling)
+        self._rooms.stopping.wait(pause)
 
     def _pull(self) -> list[dict[str, Any]]:
         answer = self._post("pull", {"maxMessages": MAX_MESSAGES}, self._rooms.timing.pull_wait)
@@ -109,16 +125,24 @@ class PubSubIntake:
         return True
 
     def _post(self, verb: str, body: dict[str, object], read: float) -> dict[str, Any]:
-        if self._headers is None:
-            self._headers = google_headers() if self._google else dict
-        response = self._pool.request(
-            "POST",
-            f"{self._url}:{verb}",
-            body=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **self._headers()},
-            timeout=urllib3.Timeout(connect=5.0, read=read),
-        )
+        response, headers = self._request(verb, body, read)
+        if response.status in REFUSALS and self._shared.credentials().refused(headers):
+            response, _ = self._request(verb, body, read)
         if response.status != 200:
             raise HTTPError(f"{verb} answered {response.status}: {response.data[:200]!r}")
         answer = json.loads(response.data or b"{}")
         return answer if isinstance(answer, dict) else {}
+
+    def _request(
+        self, verb: str, body: dict[str, object], read: float
+    ) -> tuple[urllib3.BaseHTTPResponse, Mapping[str, str]]:
+        """The answer, and the credentials with which it was asked for."""
+        headers = self._shared.credentials().headers()
+        response = self._pool.request(
+            "POST",
+            f"{self._url}:{verb}",
+            body=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **headers},
+            timeout=urllib3.Timeout(connect=min(5.0, read / 2), read=read),
+        )
+        return response, headers

@@ -1,24 +1,32 @@
 """Events of printers and jobs, into the outbox: once each, in order, whatever happens to the line."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from edge_agent.execution import Rooms
 from edge_agent.jobs import Job
-from edge_agent.logs import log
+from edge_agent.logs import log, log_exception
 from edge_agent.outbox import Kind
 from edge_agent.timestamps import render
 
+OnEvent = Callable[[str, str, Mapping[str, Any] | None], None]
+"""Is told of an event as soon as it is queued: its id, its type, its errorData. Returns at once."""
+
 
 class EventReporter:
-    """Queues events of one printer. Within a store transaction the event stands or falls with it."""
+    """Queues events of one printer. Within a store transaction the event stands or falls with it.
+
+    `on_event` is told of each of them.
+    """
 
     def __init__(self, serial: str, address: str, rooms: Rooms) -> None:
         self._serial = serial
-        self._address = address
+        self.address = address
+        """Where the printer is; it may move."""
         self._rooms = rooms
+        self.on_event: OnEvent = lambda _event_id, _kind, _error_data: None
 
     def report(
         self,
@@ -27,21 +35,24 @@ class EventReporter:
         message: str,
         *,
         job: Job | None = None,
+        print_job_id: str | None = None,
         error_data: Mapping[str, Any] | None = None,
         status_data: Mapping[str, Any] | None = None,
         occurred_at: datetime | None = None,
-    ) -> None:
-        """Queue one event under a new id. `occurred_at` is by the cloud's clock; None: now.
+    ) -> str:
+        """Queue one event under a new id, and return that. `occurred_at` is by the cloud's clock; None: now.
 
         `job` is what it is about: the event names the start command that began that print, so that the runs of one
-        job can be told apart.
+        job can be told apart. Who does not have it may know its `print_job_id`.
         """
-        print_job_id, command_id = (job.print_job_id, job.command_id or None) if job is not None else (None, None)
+        command_id = None
+        if job is not None:
+            print_job_id, command_id = job.print_job_id, job.command_id or None
         event_id = str(uuid.uuid4())
         body: dict[str, Any] = {
             "eventId": event_id,
             "printerSerial": self._serial,
-            "printerIpAddress": self._address,
+            "printerIpAddress": self.address,
             "eventType": kind,
             "eventStatus": status,
             "printJobId": print_job_id,
@@ -61,3 +72,8 @@ class EventReporter:
             reason=message,
         )
         self._rooms.reports_waiting.set()
+        try:
+            self.on_event(event_id, kind, error_data)
+        except Exception as error:
+            log_exception("event_not_followed", error, printerSerial=self._serial, eventId=event_id)
+        return event_id

@@ -1,7 +1,8 @@
 """The printers' status, coalesced: a change of state at once, numbers now and then, only the newest waits."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from edge_agent.drivers.base import Driver, PrinterState, StatusReport
@@ -27,9 +28,17 @@ class _Last:
 class StatusReporter:
     """Looks at every printer's status whenever `changed` is set, and twice a second."""
 
-    def __init__(self, drivers: Sequence[Driver], rooms: Rooms, changed: threading.Event) -> None:
-        self._last = {driver.serial: _Last() for driver in drivers}
-        self._drivers = drivers
+    def __init__(
+        self,
+        watched: Callable[[], AbstractContextManager[Sequence[Driver]]],
+        rooms: Rooms,
+        changed: threading.Event,
+    ) -> None:
+        """`watched` gives the drivers of now, for as long as they are looked at."""
+        self.seen: Mapping[str, StatusReport] = {}
+        """What was seen last, by serial; without the printers of which it is too early to say."""
+        self._last: dict[str, _Last] = {}
+        self._watched = watched
         self._rooms = rooms
         self._changed = changed
 
@@ -40,7 +49,10 @@ class StatusReporter:
     def _step(self) -> None:
         self._changed.wait(TICK_SECONDS)
         self._changed.clear()
-        seen = [(driver, report) for driver in self._drivers if (report := self._look_at(driver)) is not None]
+        with self._watched() as drivers:
+            seen = [(driver, report) for driver in drivers if (report := self._look_at(driver)) is not None]
+            self._last = {driver.serial: self._last.get(driver.serial) or _Last() for driver in drivers}
+        self.seen = {driver.serial: report for driver, report in seen}
         is_time = any(self._waited(driver, report) >= 1 for driver, report in seen)
         due = [
             (driver, report)

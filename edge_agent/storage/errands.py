@@ -1,4 +1,4 @@
-"""The four commands about a printer's storage and connection: each is an errand, and ends with a result."""
+"""The commands about a printer's files, connection and camera: each is an errand, and ends with a result."""
 
 import json
 import uuid
@@ -8,9 +8,11 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from edge_agent.camera import snapshot
 from edge_agent.cloud import CloudRefused, CloudUnavailable
 from edge_agent.command import ListedPrinter, Outcome, Wire, completed
 from edge_agent.drivers.base import (
+    CameraFailed,
     ConnectionFailed,
     Driver,
     LineBroken,
@@ -54,7 +56,7 @@ class _Send(Wire):
 class Errands:
     """Carries them out, for printers that have a driver and, as far as that goes, for others."""
 
-    def __init__(self, rooms: Rooms, drivers: Sequence[Driver], probe: Probe, folder: Path) -> None:
+    def __init__(self, rooms: Rooms, drivers: Callable[[], Sequence[Driver]], probe: Probe, folder: Path) -> None:
         """`folder` is for copies under way; what an earlier run of the agent left there is removed."""
         self._rooms = rooms
         self._drivers = drivers
@@ -74,7 +76,7 @@ class Errands:
         if listed is None:
             return _unknown(run)
         serial = run.command.printer_serial or listed.printer_serial
-        for driver in self._drivers:
+        for driver in self._drivers():
             if driver.serial == serial or (not serial and driver.address == listed.printer_ip_address):
                 return self._perform(run, driver)
         if run.command.kind != "test_connection" or not listed.printer_ip_address:
@@ -93,6 +95,8 @@ class Errands:
             match run.command.kind:
                 case "test_connection":
                     return _tested(lambda: driver.test_connection(run.authorise))
+                case "snapshot":
+                    return snapshot.taken(run, driver, self._rooms)
                 case "list_files":
                     return _listing(run, driver.storage)
                 case "fetch_file":
@@ -102,7 +106,7 @@ class Errands:
         except ValidationError as error:
             fields = ", ".join(str(item["loc"][0]) for item in error.errors(include_input=False) if item["loc"])
             return failure("refused", f"the command is incomplete: {fields}")
-        except (StorageFailed, TransferFailed) as error:
+        except (StorageFailed, TransferFailed, CameraFailed) as error:
             return failure(error.code, str(error))
         except Cancelled as reason:
             return failure("interrupted", str(reason))

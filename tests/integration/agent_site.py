@@ -173,15 +173,17 @@ class AgentSite:
         *,
         pubsub: bool = True,
         ftps_port: int | None = None,
+        backend_url: str | None = None,
         **timing: float,
     ) -> Path:
         """A configuration file for an agent with these printers; its state lies in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         config: dict[str, Any] = {
-            "backend_url": self.cloud.base_url,
+            "backend_url": backend_url or self.cloud.base_url,
             "api_key": self.tenant.agent_key,
             "recipient_id": self.recipient,
             "state_dir": str(folder / "state"),
+            "discovery": False,
             "timing": TIMING | timing,
             "printers": [
                 {

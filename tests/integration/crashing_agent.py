@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge_agent.agent import run
 from edge_agent.config import load
+from edge_agent.drivers import brands
 from edge_agent.steps import Observer, Step
 
 
@@ -33,7 +34,8 @@ def main() -> None:
     parser.add_argument("--kill-at", type=Step, required=True)
     parser.add_argument("--spare", nargs="*", default=[])
     arguments = parser.parse_args()
-    run(load(arguments.config), observer=killer(arguments.kill_at, arguments.spare))
+    known = {name: brand.config for name, brand in brands.installed().items()}
+    run(load(arguments.config, known), observer=killer(arguments.kill_at, arguments.spare))
 
 
 if __name__ == "__main__":

@@ -8,21 +8,24 @@ from typing import Self
 
 
 class StalledLine:
-    """Joins its connections to another port of a host; `stall` holds those of now, later ones work."""
+    """Joins its connections to another port of a host; `stall` holds those of now, and later ones if it is said."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._gates: list[threading.Event] = []
+        self._cut = False
         self._listener = socket.create_server((host, 0))
         self.port: int = self._listener.getsockname()[1]
 
-    def stall(self) -> None:
-        """From now on nothing passes the present connections."""
+    def stall(self, *, later: bool = False) -> None:
+        """From now on nothing passes the present connections, and `later` ones neither."""
+        self._cut = later
         for gate in self._gates:
             gate.clear()
 
     def release(self) -> None:
         """Deliver what was held."""
+        self._cut = False
         for gate in self._gates:
             gate.set()
 
@@ -42,8 +45,9 @@ class StalledLine:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(self._target)
                 gate = threading.Event()
-                gate.set()
                 self._gates.append(gate)
+                if not self._cut:
+                    gate.set()
                 for source, target in ((near, far), (far, near)):
                     threading.Thread(target=_pass_on, args=(source, target, gate), daemon=True).start()
 

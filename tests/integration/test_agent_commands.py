@@ -206,7 +206,7 @@ def test_hms_entries_are_told_once_and_cleared_once(running: RunningSite, printe
 def test_what_cannot_be_is_failed_with_the_reason(running: RunningSite) -> None:
     printer = running.printers["P1S"]
     starts = len(printer.inspect()["starts"])
-    assert "unsupported" in running.refused("load_filament", printer)
+    assert "name the AMS slot" in running.refused("load_filament", printer)
     assert "no file" in running.refused("start_print", printer, {"fileName": "a.3mf"})
     assert "percent" in running.refused("set_speed", printer, {"percent": 300})
     assert "plate_7" in running.refused_start(printer, plateIndex=7)
@@ -223,6 +223,18 @@ def test_developer_mode_off_is_said_plainly(running: RunningSite) -> None:
     finally:
         printer.set_faults(developer_mode=True)
         printer.set_hms([])
+
+
+def test_a_start_that_is_merely_repeated_without_developer_mode_is_said_plainly(running: RunningSite) -> None:
+    printer = running.printers["P1S"]
+    starts = len(printer.inspect()["starts"])
+    printer.set_faults(developer_mode=False, bare_refusals=True)
+    try:
+        assert "Developer Mode" in running.refused_start(printer)
+    finally:
+        printer.set_faults(developer_mode=True, bare_refusals=False)
+        printer.set_hms([])
+    assert len(printer.inspect()["starts"]) == starts
 
 
 def test_a_full_disk_fails_the_start_and_leaves_no_half_file(running: RunningSite) -> None:

@@ -1,143 +1,21 @@
-"""The printer's job desk: the tracker's state on disk, its events in the outbox, both in one transaction."""
+"""A Bambu printer's job desk."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from edge_agent.drivers.bambu.state import Picture
 from edge_agent.drivers.bambu.tracking import Tracker
-from edge_agent.execution import Rooms, Run
-from edge_agent.jobs import LIVE, Job, JobBook, Phase
-from edge_agent.reporters.events import EventReporter
+from edge_agent.drivers.desk import CloudTime, Desk
+from edge_agent.jobs import Job
 
 
-class JobDesk:
-    """Everything about jobs passes here. `gate` makes a decision and its publish one step, seen from other lanes."""
+class JobDesk(Desk[Picture]):
+    """What `Desk` is, for pictures."""
 
-    def __init__(self, serial: str, rooms: Rooms, events: EventReporter) -> None:
-        self.gate = threading.RLock()
-        self.ongoing: Run | None = None
-        """The start_print that is under way and has sent nothing yet: a stop cancels it."""
-        self._rooms = rooms
-        self._events = events
-        self._book = JobBook(rooms.store, rooms.clock)
-        self._began, self._began_monotonic = rooms.clock.now(), rooms.clock.monotonic()
-        late, start = (timedelta(seconds=each) for each in (rooms.timing.late_window, rooms.timing.start_timeout))
-        job = self._book.live(serial)
-        if job is not None and job.published_at > self._began:
-            job = job.model_copy(update={"published_at": self._began})
-        self._tracker = Tracker(serial, late, start, rooms.server_time.now, job)
-        self._saved = job
+    def _followed(
+        self, serial: str, late: timedelta, start: timedelta, cloud_time: CloudTime, job: Job | None
+    ) -> Tracker:
+        return Tracker(serial, late, start, cloud_time, job)
 
-    def now(self) -> datetime:
-        """The time by which jobs are judged: it passes evenly, whatever is done to the machine's clock."""
-        return self._began + timedelta(seconds=self._rooms.clock.monotonic() - self._began_monotonic)
-
-    @property
-    def job(self) -> Job | None:
-        """The job being followed, ended or not."""
-        return self._tracker.job
-
-    @property
-    def live_job(self) -> Job | None:
-        """The job being followed, while it has not ended."""
-        job = self._tracker.job
-        return job if job is not None and job.phase in LIVE else None
-
-    def known(self, marker: str) -> Job | None:
-        """The job with this marker, from memory or disk."""
-        job = self._tracker.job
-        return job if job is not None and job.marker == marker else self._book.job(marker)
-
-    def starting(self) -> bool:
-        """Whether a start was sent that the printer does not show yet, and still may."""
-        return self._tracker.starting(self.now())
-
-    def ending(self, picture: Picture) -> bool:
-        """Whether a job is no longer printed, and it is not known yet how it ended."""
-        job = self._tracker.job
-        return job is not None and job.phase is Phase.ACTIVE and not picture.active
-
-    def unwanted(self, picture: Picture) -> Job | None:
-        """The job in the picture, if a stop has ended it and the printer prints it all the same."""
-        job = self.known(picture.subtask_name) or self._tracker.job
-        return job if job is not None and self._tracker.is_unwanted(job, picture, self.now()) else None
-
-    def report_unwanted(self, job: Job) -> None:
-        """Tell the operator that a stopped job began late and is being stopped again."""
-        self._events.report(
-            "status_update",
-            "warning",
-            "the printer began a print that had been stopped; it is being stopped again",
-            job=job,
-            error_data={"reason": "began_after_stop", "commandId": job.stop_command_id},
-        )
-
-    def shows(self, picture: Picture, job: Job) -> bool:
-        """Whether the picture is of this job."""
-        return self._tracker.shows(picture, job)
-
-    def begin(self, job: Job) -> None:
-        """The agent is about to start this job: on disk before it is sent."""
-        with self._changing():
-            self._tracker.begin(job)
-
-    def accept(self) -> None:
-        """The printer acknowledged the start."""
-        with self._changing():
-            self._tracker.accept()
-
-    def refuse(self) -> None:
-        """The start provably had no effect."""
-        with self._changing():
-            self._tracker.refuse()
-
-    def stop(self, command_id: str | None) -> None:
-        """The agent stops the job; None: its stop had no effect."""
-        with self._changing():
-            self._tracker.stop(command_id)
-
-    def give_up(self) -> None:
-        """The stopped job never appeared."""
-        with self._changing():
-            self._tracker.give_up()
-
-    def see(self, picture: Picture, first: bool) -> None:
-        """A new picture."""
-        with self._changing():
-            self._tracker.see(picture, first, self.now())
-
-    def tick(self) -> None:
-        """Time passes."""
-        with self._changing():
-            self._tracker.tick(self.now())
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with self.gate:
-            yield
-            job, events = self._tracker.job, self._tracker.events
-            if job is self._saved and not events:
-                return
-            with self._rooms.store.transaction():
-                for changed in {event.job.marker: event.job for event in events if event.job.is_ours}.values():
-                    self._book.save(changed)
-                if job is not None and job.is_ours:
-                    self._book.save(job)
-                for event in events:
-                    self._events.report(
-                        event.kind,
-                        event.status,
-                        event.message,
-                        job=event.job,
-                        occurred_at=event.job.told_at,
-                        error_data=event.error_data,
-                        status_data={"fileName": event.job.file_name} if event.job.file_name else None,
-                    )
-            self._saved = job
-            events.clear()
-
-
-SENT_PHASES = frozenset({Phase.PUBLISHING, Phase.ACCEPTED})
-"""Sent, and not shown by the printer yet."""
+    def _candidate(self, seen: Picture) -> Job | None:
+        """The picture may be of an older start than the one followed."""
+        return self._ours(seen.subtask_name) or self.job

@@ -1,26 +1,34 @@
 """A Bambu printer as the agent sees it: one session, and what is built on its reports."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
+from edge_agent.camera.bambu import BambuView
+from edge_agent.camera.photographer import Photographer
+from edge_agent.camera.shared import SharedCamera
 from edge_agent.command import Outcome
 from edge_agent.config import PrinterConfig
+from edge_agent.drivers.bambu import troubles
 from edge_agent.drivers.bambu.commands import Request
 from edge_agent.drivers.bambu.contact import Contact
 from edge_agent.drivers.bambu.desk import JobDesk
 from edge_agent.drivers.bambu.effects import Effects
 from edge_agent.drivers.bambu.hms import decode
-from edge_agent.drivers.bambu.hms_watch import HmsWatch
-from edge_agent.drivers.bambu.models import has_chamber_sensor
-from edge_agent.drivers.bambu.probe import GET_VERSION, printer_info, visit_broker, visit_files
+from edge_agent.drivers.bambu.hms_watch import HmsWatch, paused_by_itself
+from edge_agent.drivers.bambu.link import GET_VERSION
+from edge_agent.drivers.bambu.models import has_chamber_heater, has_chamber_sensor
+from edge_agent.drivers.bambu.probe import printer_info, visit_broker, visit_files
 from edge_agent.drivers.bambu.recall import Recall
 from edge_agent.drivers.bambu.session import NotConnected, Session
 from edge_agent.drivers.bambu.starts import Starts
 from edge_agent.drivers.bambu.state import Picture
 from edge_agent.drivers.bambu.stops import Stops
 from edge_agent.drivers.bambu.storage import BambuStorage
-from edge_agent.drivers.base import PrinterInfo, StatusReport
+from edge_agent.drivers.bambu.whereabouts import Whereabouts
+from edge_agent.drivers.base import Camera, PrinterInfo, StatusReport
+from edge_agent.drivers.problems import Problem, ProblemWatch
 from edge_agent.execution import Rooms, Run
 from edge_agent.reporters.events import EventReporter
 
@@ -29,26 +37,48 @@ class BambuDriver:
     """One printer; `changed` is set when its status may be worth reporting."""
 
     def __init__(self, printer: PrinterConfig, rooms: Rooms, changed: Event) -> None:
+        timing, clock = rooms.timing, rooms.clock
+        self._place = place = Whereabouts(printer, clock.monotonic, rooms.store, rooms.neighbours)
+        place.on_moved = self._move
         self.serial = printer.serial
-        self.address = printer.address
+        self.address = place.address
         self._rooms = rooms
         self._changed = changed
-        timing, clock = rooms.timing, rooms.clock
-        events = EventReporter(printer.serial, printer.address, rooms)
-        self._printer = printer
-        self.storage = BambuStorage(printer, clock, timing.ftps_reply, self._in_print)
+        self._events = events = EventReporter(printer.serial, place.address, rooms)
+        self._problems = ProblemWatch(printer.serial, rooms, events)
+        self.storage = BambuStorage(place, clock, timing.ftps_reply, self._in_print)
         self._desk = JobDesk(printer.serial, rooms, events)
         self._hms = HmsWatch(printer.serial, rooms, events)
-        self._session = Session(printer, timing, clock.monotonic, rooms.stopping)
+        self._session = Session(place, timing, clock.monotonic, rooms.stopping)
         self._session.on_picture = self._see
         self._contact = contact = Contact(self._session, clock, timing.ack_timeout)
         self._effects = Effects(printer.serial, self._session, contact, self._desk, timing, clock)
-        self._starts = Starts(printer, self._session, contact, self._desk, timing, clock)
+        self._starts = Starts(place, self.storage, self._session, contact, self._desk, timing, clock)
         urgent = Contact(self._session, clock, timing.stop_repeat)
         self._stops = Stops(self._session, urgent, self._desk, timing, clock)
         self._recall = Recall(self._session, self._desk, timing, clock)
+        view = BambuView(
+            printer,
+            address=lambda: self.address,
+            rtsp_url=lambda: self._session.picture.rtsp_url,
+            code_is_right=lambda: self._session.ready,
+        )
+        self.camera: Camera = SharedCamera(view.look, timing.picture, clock.monotonic, rooms.stopping)
+        self._photographer = Photographer(
+            printer.serial,
+            self.camera,
+            rooms,
+            events,
+            printed=lambda: self._desk.live_job if self._session.picture.gcode_state == "RUNNING" else None,
+            paused_by_itself=lambda: paused_by_itself(self._session.picture),
+        )
         self._visible: tuple[object, ...] = ()
-        self._unready_since: float | None = clock.monotonic()
+
+    @property
+    def problem(self) -> str | None:
+        """What stops this printer from working, for the operator; None where nothing is known to."""
+        found = self._problem()
+        return None if found is None else found.text
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -76,31 +106,43 @@ class BambuDriver:
         """The session that is up is asked, or else a connection of the test's own is made; then the file server."""
         info = self._asked()
         if info is None:
-            info = visit_broker(self._printer, self._rooms.timing, check)
+            info = visit_broker(self._place, self._rooms.timing, check)
         check()
         visit_files(self.storage)
         return info
 
     def tick(self) -> None:
-        """Let the tracker see the time."""
+        """Let the tracker see the time, and the cloud what is the matter."""
         if self._session.ready:
+            self._recall.tick()  # before what needs the disk
             self._desk.tick()
-            self._recall.tick()
+            self._photographer.tick()
+        problem = self._problem()
+        if problem is not None or self._session.ready:
+            self._problems.see(problem)
 
     def status(self) -> StatusReport | None:
         """The printer's status; a short break in the connection does not make it offline."""
-        now = self._rooms.clock.monotonic()
-        if self._session.ready:
-            self._unready_since = None
-        elif self._unready_since is None:
-            self._unready_since = now
-        offline = self._unready_since is not None and now - self._unready_since >= self._rooms.timing.offline_after
+        offline = self._session.unready_for >= self._rooms.timing.offline_after
         picture = self._session.picture
         if not offline and picture.gcode_state == "UNKNOWN":
             return None
         if offline:
             return StatusReport("offline", ("offline",), {"gcodeState": picture.gcode_state, "online": False})
         return self._report(picture)
+
+    def _problem(self) -> Problem | None:
+        session = self._session
+        trouble = session.trouble
+        if trouble is not None and not trouble.passing:
+            return trouble
+        if trouble is not None and session.unready_for >= self._rooms.timing.offline_after:
+            return trouble.lasting(self._rooms.server_time.now() - timedelta(seconds=session.unready_for))
+        return troubles.DEVELOPER_MODE_OFF if session.needs_developer_mode else None
+
+    def _move(self, address: str) -> None:
+        self.address = self._events.address = address
+        self._changed.set()
 
     def _asked(self) -> PrinterInfo | None:
         """What the printer says of itself over the session; None where that is not up, or nobody answers on it."""
@@ -138,6 +180,8 @@ class BambuDriver:
             "nozzleTemp": picture.nozzle,
             "nozzleTargetTemp": picture.nozzle_target,
             "chamberTemp": picture.chamber if has_chamber_sensor(self.serial) else None,
+            "chamberTargetTemp": picture.chamber_target if has_chamber_heater(self.serial) else None,
+            "fanPercent": picture.fans.get("part"),
             "remainingTime": picture.remaining_seconds,
             "layer": picture.layer,
             "totalLayers": picture.total_layers,

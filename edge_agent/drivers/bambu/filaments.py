@@ -5,16 +5,18 @@ external spool (protocol notes, sections B and C).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.drivers.bambu.numbers import integer, number, text
+from edge_agent.drivers.bambu.numbers import flags, integer, number, objects, text, within
 
 EXTERNAL = 254
 EXTERNAL_NAMES = frozenset({254, 255})
 """What requests and reports call the external spool."""
 TRAYS = 4
+EMPTY = 255
+"""In reports: no filament."""
 HT_BASE = 128
 HT_BIT = 4
 """AMS HT number n (id 128 + n) has bit 4 + n in `ams_exist_bits` and bit 16 + n in `tray_exist_bits` (recorded)."""
@@ -60,11 +62,31 @@ def nozzle_diameter(raw: Mapping[str, Any]) -> float | None:
     """The nozzle's diameter in mm; of two nozzles the right one's."""
     value: Any = raw.get("nozzle_diameter")
     if value in (None, ""):
-        entries = _objects(_inner(raw, "device", "nozzle", "info"))
+        entries = objects(within(raw, "device", "nozzle", "info"))
         first = min(entries, key=lambda entry: integer(entry.get("id")) or 0, default={})
         value = first.get("diameter")
     diameter = number(value)
     return round(diameter, 3) if diameter is not None and 0 < diameter < 10 else None
+
+
+def unit_of(slot: int) -> tuple[int, int]:
+    """The AMS that a slot belongs to, and the slot's place in it; an AMS HT has one place."""
+    return (slot, 0) if slot >= HT_BASE else divmod(slot, TRAYS)
+
+
+def slot_at(unit: int, place: int) -> int | None:
+    """The slot at a place of an AMS as the extruder's report names it; None where that names no filament."""
+    if unit in EXTERNAL_NAMES:
+        return None if unit == place == EMPTY else EXTERNAL
+    if place == EMPTY:
+        return None
+    return unit if unit >= HT_BASE else unit * TRAYS + place
+
+
+def tray_slot(value: Any) -> int | None:
+    """The slot that a tray's number names (`tray_now`); None where it names no filament."""
+    tray = integer(value)
+    return None if tray is None or tray < 0 or tray >= EMPTY else tray
 
 
 def slot_name(slot: int) -> str:
@@ -87,15 +109,15 @@ def _letter(number: int) -> str:
 
 
 def _ams_trays(ams: Mapping[str, Any]) -> Iterator[Filament]:
-    unit_bits, tray_bits = _bits(ams.get("ams_exist_bits")), _bits(ams.get("tray_exist_bits"))
-    for unit in _objects(ams.get("ams")):
+    unit_bits, tray_bits = flags(ams.get("ams_exist_bits")), flags(ams.get("tray_exist_bits"))
+    for unit in objects(ams.get("ams")):
         unit_id = integer(unit.get("id"))
         if unit_id is None or unit_id < 0:
             continue
         is_ht = unit_id >= HT_BASE
         if not _has(unit_bits, HT_BIT + unit_id - HT_BASE if is_ht else unit_id):
             continue
-        for tray in _objects(unit.get("tray")):
+        for tray in objects(unit.get("tray")):
             index = integer(tray.get("id"))
             if index is None or not 0 <= index < (1 if is_ht else TRAYS):
                 continue
@@ -107,7 +129,7 @@ def _ams_trays(ams: Mapping[str, Any]) -> Iterator[Filament]:
 
 def _external_spools(raw: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
     """What the report says of external spools: the main one (255 where there are two) first; None for nothing."""
-    slots = _objects(raw.get("vir_slot"))
+    slots = objects(raw.get("vir_slot"))
     if slots:
         return sorted(slots, key=lambda slot: -(integer(slot.get("id")) or 0))
     tray = raw.get("vt_tray")
@@ -133,25 +155,6 @@ def _filament(slot: int, tray: Mapping[str, Any], *, measured: bool) -> Filament
     )
 
 
-def _bits(value: Any) -> int | None:
-    """A field of hexadecimal flags; None where it is missing."""
-    try:
-        return int(str(value), 16) if value not in (None, "") else None
-    except ValueError:
-        return None
-
-
 def _has(bits: int | None, number: int) -> bool:
     """Whether the flag is set; without flags everything that is reported is there."""
     return bits is None or bool(bits >> number & 1)
-
-
-def _inner(value: Any, *path: str) -> Any:
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    items: Iterable[Any] = value if isinstance(value, list) else ()
-    return [item for item in items if isinstance(item, Mapping)]

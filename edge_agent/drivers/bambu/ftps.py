@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from edge_agent.config import PrinterConfig
-from edge_agent.drivers.bambu.identity import printer_context
+from edge_agent.drivers.bambu.identity import Target, context_for
 from edge_agent.drivers.base import LineBroken, StorageErrorCode, StorageFailed
 from edge_agent.execution import Dropped, Refused
 from edge_agent.logs import log
@@ -19,6 +18,9 @@ UNWRAP_SECONDS = 5.0
 DATA_SECONDS = 60.0
 NO_SUCH_FILE = "550"
 NO_SPACE = ("552", "452")
+NO_SECURE_DATA = ("502", "504", "534", "536")
+OPEN_DATA = frozenset({"030", "039"})
+"""A1 mini and A1, by serial prefix: some of them have no TLS on the data connections (protocol notes, section E)."""
 
 
 class NotVerified(StorageFailed):
@@ -31,6 +33,8 @@ class NotVerified(StorageFailed):
 
 class ImplicitFtps(ftplib.FTP_TLS):
     """FTP over TLS from the first byte; the data connections reuse the control connection's TLS session."""
+
+    has_secure_data = True
 
     def open(self, host: str, port: int, timeout: float) -> None:
         """Connect, shake hands and read the greeting."""
@@ -49,13 +53,26 @@ class ImplicitFtps(ftplib.FTP_TLS):
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
         """Open the data connection, send the command, then shake hands."""
         plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 (it is FTPS)
+        if not self.has_secure_data:
+            return plain, size
         control = cast("ssl.SSLSocket", self.sock)
         return self.context.wrap_socket(plain, session=control.session), size
 
+    def protect(self, *, or_not: bool) -> None:
+        """Ask for TLS on the data connections. Raises ftplib.error_perm where that is refused.
 
-def upload(
-    printer: PrinterConfig, source: Path, name: str, progress: Callable[[int], None], reply_seconds: float
-) -> None:
+        `or_not`: do without it where the server has none.
+        """
+        try:
+            self.prot_p()
+        except ftplib.error_perm as error:
+            if not or_not or not str(error).startswith(NO_SECURE_DATA):
+                raise
+            self.prot_c()
+            self.has_secure_data = False
+
+
+def upload(printer: Target, source: Path, name: str, progress: Callable[[int], None], reply_seconds: float) -> None:
     """Write `source` to the printer's root as `name` and verify its size there: the size decides, not the reply.
 
     `progress` is called between blocks with the bytes sent so far, and may raise. Raises StorageFailed, OSError on a
@@ -67,7 +84,7 @@ def upload(
     ftp = login(printer)
     try:
         complaint = _store(ftp, source, name, progress, reply_seconds)
-        if complaint is None and size_of(ftp, name) == size:
+        if complaint is None and _holds(ftp, name, size):
             return
     except (Dropped, Refused):
         ftp.close()
@@ -90,7 +107,7 @@ def upload(
     raise LineBroken("interrupted", message)
 
 
-def size_on_printer(printer: PrinterConfig, name: str) -> int | None:
+def size_on_printer(printer: Target, name: str) -> int | None:
     """The size of the printer's file, None where it has none. Raises StorageFailed, OSError."""
     ftp = login(printer)
     try:
@@ -99,7 +116,7 @@ def size_on_printer(printer: PrinterConfig, name: str) -> int | None:
         ftp.close()
 
 
-def _remove(printer: PrinterConfig, name: str) -> None:
+def _remove(printer: Target, name: str) -> None:
     """Delete what a cancelled transfer left, as far as that can be done."""
     try:
         ftp = login(printer)
@@ -122,14 +139,14 @@ def passing() -> Iterator[None]:
         raise OSError(str(error)) from error
 
 
-def login(printer: PrinterConfig) -> ImplicitFtps:
+def login(printer: Target) -> ImplicitFtps:
     """A connection on which the access code was accepted. Raises StorageFailed, OSError."""
-    ftp = ImplicitFtps(context=printer_context(printer.serial, printer.ca_file))
+    ftp = ImplicitFtps(context=context_for(printer))
     try:
         with passing():
             ftp.open(printer.address, printer.ftps_port, DATA_SECONDS)
             ftp.login("bblp", printer.access_code, secure=False)
-            ftp.prot_p()
+            ftp.protect(or_not=printer.serial[:3] in OPEN_DATA)
             ftp.voidcmd("TYPE I")
     except ssl.SSLCertVerificationError as error:
         ftp.close()
@@ -176,11 +193,21 @@ def _store(
 
 def _say_end(data: socket.socket) -> None:
     """Close TLS properly, for a bounded time: some servers never answer, others lose the end without it."""
+    if not isinstance(data, ssl.SSLSocket):
+        return
     data.settimeout(UNWRAP_SECONDS)
     try:
-        cast("ssl.SSLSocket", data).unwrap()
+        data.unwrap()
     except OSError:
         return
+
+
+def _holds(ftp: ImplicitFtps, name: str, size: int) -> bool:
+    """Whether the file is there whole; False too where the connection does not tell any more."""
+    try:
+        return size_of(ftp, name) == size
+    except OSError:
+        return False
 
 
 def size_of(ftp: ImplicitFtps, name: str) -> int | None:

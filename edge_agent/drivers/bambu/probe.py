@@ -6,31 +6,38 @@ the test alone, and an orderly goodbye frees its slot at the printer (protocol n
 
 import contextlib
 import json
-import ssl
 import threading
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.config import AgentConfig, PrinterConfig, Timing
+from edge_agent.drivers.bambu.entrance import reach
 from edge_agent.drivers.bambu.ftps import NotVerified
-from edge_agent.drivers.bambu.identity import printer_context
-from edge_agent.drivers.bambu.session import WRONG_CODE_REASONS
+from edge_agent.drivers.bambu.identity import OTHER_NAME, Target
+from edge_agent.drivers.bambu.link import GET_VERSION, WRONG_CODE_REASONS, message, new_client, sequence_ids
 from edge_agent.drivers.bambu.storage import BambuStorage
-from edge_agent.drivers.base import ConnectionFailed, LineBroken, PrinterInfo, StorageFailed, Stranger
+from edge_agent.drivers.base import (
+    ConnectionErrorCode,
+    ConnectionFailed,
+    LineBroken,
+    PrinterInfo,
+    StorageFailed,
+    Stranger,
+)
 from edge_agent.timestamps import Clock
 
-GET_VERSION = "get_version"
 ASK_AGAIN_SECONDS = 2.0
 """The first answer to `get_version` may be lost."""
 GOODBYE_SECONDS = 1.0
-OTHER_NAME = 62
-"""OpenSSL's code for a certificate that is good and has another name."""
+CODES: Mapping[str, ConnectionErrorCode] = {
+    "wrong_serial": "wrong_serial",
+    "wrong_certificate": "wrong_certificate",
+    "unreachable": "unreachable",
+}
 
 
 def visit_files(storage: BambuStorage) -> None:
@@ -45,9 +52,12 @@ def visit_files(storage: BambuStorage) -> None:
         raise ConnectionFailed("refused", str(error)) from None
 
 
-def visit_broker(printer: PrinterConfig, timing: Timing, check: Callable[[], None]) -> PrinterInfo:
+def visit_broker(printer: Target, timing: Timing, check: Callable[[], None]) -> PrinterInfo:
     """Log in to the broker and ask for its version, on a connection of its own. Raises ConnectionFailed."""
-    visit = _Visit(printer, timing)
+    try:
+        visit = _Visit(printer, timing)
+    except OSError as error:
+        raise ConnectionFailed("wrong_certificate", f"the CA file cannot be used: {error}") from None
     try:
         visit.enter()
         return visit.ask(check)
@@ -70,7 +80,12 @@ def visit_stranger(stranger: Stranger, config: AgentConfig, clock: Clock, check:
             "the agent has no CA file to verify the printer with; add the printer to its configuration",
         )
     printer = known[0].model_copy(
-        update={"serial": stranger.serial, "address": stranger.address, "access_code": stranger.access_code}
+        update={
+            "serial": stranger.serial,
+            "address": stranger.address,
+            "access_code": stranger.access_code,
+            "pinned_certificate": None,
+        }
     )
     info = visit_broker(printer, config.timing, check)
     visit_files(BambuStorage(printer, clock, config.timing.ftps_reply, lambda _name: False))
@@ -92,7 +107,7 @@ def _not_verified(code: int, message: str) -> ConnectionFailed:
 class _Visit:
     """One short connection to the broker."""
 
-    def __init__(self, printer: PrinterConfig, timing: Timing) -> None:
+    def __init__(self, printer: Target, timing: Timing) -> None:
         self._printer = printer
         self._seconds = timing.connect_timeout
         self._changed = threading.Condition()
@@ -100,15 +115,8 @@ class _Visit:
         self._refused: str | None = None
         self._answer: Mapping[str, Any] | None = None
         self._heard = False
-        self._client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"printpipe-{uuid.uuid4().hex[:12]}",
-            clean_session=True,
-            protocol=MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-        )
-        self._client.connect_timeout = self._seconds
-        self._client.username_pw_set("bblp", printer.access_code)
+        self._ids = sequence_ids()
+        self._client = new_client(printer, self._seconds)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._note(ready=True)
         self._client.on_disconnect = self._on_disconnect
@@ -117,17 +125,9 @@ class _Visit:
     def enter(self) -> None:
         """Connect and subscribe. Raises ConnectionFailed."""
         printer = self._printer
-        try:
-            self._client.tls_set_context(printer_context(printer.serial, printer.ca_file))
-        except OSError as error:
-            raise ConnectionFailed("wrong_certificate", f"the CA file cannot be used: {error}") from None
-        try:
-            self._client.connect(printer.address, printer.mqtt_port)
-        except ssl.SSLCertVerificationError as error:
-            message = f"the printer's certificate is not that of {printer.serial}: {error.verify_message}"
-            raise _not_verified(error.verify_code, message) from None
-        except (OSError, ValueError) as error:
-            raise ConnectionFailed("unreachable", f"the printer cannot be reached: {error}") from None
+        problem = reach(self._client, printer, printer.address, self._seconds)
+        if problem is not None:
+            raise ConnectionFailed(CODES.get(problem.reason, "unreachable"), problem.text)
         self._client.loop_start()
         self._wait(lambda: self._ready or self._ended, self._seconds)
         if self._refused is not None:
@@ -137,10 +137,10 @@ class _Visit:
 
     def ask(self, check: Callable[[], None]) -> PrinterInfo:
         """Ask for the version, again and again; a report alone shows that it is there. Raises ConnectionFailed."""
-        for number in range(max(round(self._seconds / ASK_AGAIN_SECONDS), 1)):
+        for _ in range(max(round(self._seconds / ASK_AGAIN_SECONDS), 1)):
             check()
-            body = {"info": {"sequence_id": str(30_000 + number), "command": GET_VERSION}}
-            self._client.publish(f"device/{self._printer.serial}/request", json.dumps(body), qos=0)
+            topic = f"device/{self._printer.serial}/request"
+            self._client.publish(topic, message("info", GET_VERSION, next(self._ids)), qos=0)
             if self._wait(lambda: self._answer is not None or self._ended, ASK_AGAIN_SECONDS):
                 break
         if self._answer is not None:

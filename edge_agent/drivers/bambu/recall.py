@@ -33,5 +33,5 @@ class Recall:
             except NotConnected:
                 return
         if self._reported != job.marker:
-            self._reported = job.marker
             self._desk.report_unwanted(job)
+            self._reported = job.marker

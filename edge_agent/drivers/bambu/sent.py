@@ -23,6 +23,8 @@ class Sent:
         self.ticket = ticket
         self.published = False
         self.acknowledged = False
+        self.accepted = False
+        """Whether the acknowledgement says so, rather than merely repeating the request."""
         self.acknowledged_at = 0.0
         self._run = run
         self._clock = clock
@@ -48,6 +50,7 @@ class Sent:
         if ack is None or self.acknowledged:
             return None
         self.acknowledged = True
+        self.accepted = ack.accepted is True
         self.acknowledged_at = self._clock.monotonic()
         if ack.refusal is None:
             self._run.reach(Step.ACKNOWLEDGED)

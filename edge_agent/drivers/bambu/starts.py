@@ -12,22 +12,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_agent.command import Command, Outcome, completed, failed, unknown
-from edge_agent.config import PrinterConfig, Timing
+from edge_agent.config import Timing
 from edge_agent.drivers.bambu.acks import DEVELOPER_MODE_ADVICE
 from edge_agent.drivers.bambu.commands import Request, StartOptions, start_3mf, start_gcode, start_options
 from edge_agent.drivers.bambu.contact import SLICE_SECONDS, Contact
-from edge_agent.drivers.bambu.desk import SENT_PHASES, JobDesk
+from edge_agent.drivers.bambu.desk import JobDesk
 from edge_agent.drivers.bambu.filaments import EXTERNAL, EXTERNAL_NAMES, Filament, slot_name
-from edge_agent.drivers.bambu.ftps import size_on_printer, upload
+from edge_agent.drivers.bambu.ftps import size_on_printer
 from edge_agent.drivers.bambu.hms import START_ERRORS, error_text
+from edge_agent.drivers.bambu.identity import Target
 from edge_agent.drivers.bambu.link import Ticket
 from edge_agent.drivers.bambu.sent import Sent, send
 from edge_agent.drivers.bambu.session import NotConnected, Session
 from edge_agent.drivers.bambu.stops import CANCELLED
+from edge_agent.drivers.bambu.storage import BambuStorage
 from edge_agent.drivers.base import StorageFailed
 from edge_agent.execution import Refused, Run
 from edge_agent.files import LocalFile
-from edge_agent.jobs import LIVE, Job, Phase
+from edge_agent.jobs import LIVE, SENT_PHASES, Job, Phase
 from edge_agent.steps import Step
 from edge_agent.timestamps import Clock
 
@@ -91,9 +93,17 @@ class Starts:
     """Carries out start_print on one printer."""
 
     def __init__(
-        self, printer: PrinterConfig, session: Session, contact: Contact, desk: JobDesk, timing: Timing, clock: Clock
+        self,
+        printer: Target,
+        storage: BambuStorage,
+        session: Session,
+        contact: Contact,
+        desk: JobDesk,
+        timing: Timing,
+        clock: Clock,
     ) -> None:
         self._printer = printer
+        self._storage = storage
         self._session = session
         self._contact = contact
         self._desk = desk
@@ -173,7 +183,7 @@ class Starts:
             run.authorise()
             run.reach(Step.UPLOADING)
             try:
-                upload(self._printer, local.path, name, lambda _sent: run.check(), self._timing.ftps_reply)
+                self._storage.send_first(local.path, name, lambda _sent: run.check())
                 break
             except (OSError, StorageFailed) as error:
                 if attempt == UPLOAD_ATTEMPTS or isinstance(error, StorageFailed):
@@ -228,7 +238,7 @@ class Starts:
             if outcome is not None:
                 return outcome
             self._session.wait(lambda: sent.has_news or self._is_news_of(who), SLICE_SECONDS)
-        if not sent.acknowledged and self._session.picture.refuses_unsigned:
+        if not sent.accepted and self._session.picture.refuses_unsigned:
             self._desk.refuse()
             return failed(DEVELOPER_MODE_ADVICE)
         return unknown(

@@ -4,11 +4,12 @@ from edge_agent.command import Outcome, completed, failed
 from edge_agent.config import Timing
 from edge_agent.drivers.bambu.commands import STOP
 from edge_agent.drivers.bambu.contact import SLICE_SECONDS, Contact
-from edge_agent.drivers.bambu.desk import SENT_PHASES, JobDesk
+from edge_agent.drivers.bambu.desk import JobDesk
 from edge_agent.drivers.bambu.link import Ticket
 from edge_agent.drivers.bambu.sent import Sent, send
 from edge_agent.drivers.bambu.session import NotConnected, Session
 from edge_agent.execution import Run
+from edge_agent.jobs import SENT_PHASES
 from edge_agent.steps import Step
 from edge_agent.timestamps import Clock
 
@@ -27,12 +28,18 @@ class Stops:
         self._clock = clock
 
     def perform(self, run: Run) -> Outcome:
-        """The stop's outcome. An unreachable printer is waited for until the command expires."""
+        """The stop's outcome. An unreachable printer is waited for until the command expires.
+
+        One that is connected and has shown the print is sent the stop before anything else, even if it is silent by
+        now: what it shows next is looked at before the stop is repeated.
+        """
         wanted_job = run.command.print_job_id
         known = wanted_job is not None or self._session.ready  # else the picture may be of before the line broke
         if self._cancel_ongoing(run, wanted_job) and known and not self._is_busy():
             return completed("the start was cancelled before anything was sent")
-        self._contact.fresh(run, None)
+        at_once = not run.may_have_been_sent and self._shows_it(wanted_job)
+        if not at_once:
+            self._contact.fresh(run, None)
         if run.may_have_been_sent:
             self._contact.read_back()
         deadline = self._clock.monotonic() + self._timing.effect_timeout
@@ -41,7 +48,9 @@ class Stops:
         intended = False
         while self._clock.monotonic() < deadline:
             began = self._clock.monotonic()
-            self._contact.fresh(run, None)
+            if not at_once:
+                self._contact.fresh(run, None)
+            at_once = False
             deadline += self._clock.monotonic() - began
             with self._desk.gate:
                 run.check_halted()
@@ -97,6 +106,10 @@ class Stops:
     def _is_busy(self) -> bool:
         return self._session.picture.active or self._desk.starting()
 
+    def _shows_it(self, wanted_job: str | None) -> bool:
+        """Whether the print to stop is what the connected printer has shown last."""
+        return self._session.ready and self._session.picture.active and self._other_job(wanted_job) is None
+
     def _target(self) -> str:
         picture = self._session.picture
         return picture.subtask_name if picture.active else ""
@@ -146,7 +159,5 @@ class Stops:
     def _give_up_when_late(self) -> None:
         """A stopped start that the printer has not shown within the late window never will be shown."""
         job = self._desk.live_job
-        if job is not None and job.stop_command_id is not None:
-            now = self._desk.now()
-            if (now - job.published_at).total_seconds() >= self._timing.late_window:
-                self._desk.give_up()
+        if job is not None and job.stop_command_id is not None and self._desk.is_late(job):
+            self._desk.give_up()

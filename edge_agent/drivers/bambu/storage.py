@@ -2,15 +2,16 @@
 
 import ftplib
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from edge_agent.config import PrinterConfig
 from edge_agent.drivers.bambu.ftps import BLOCK, DATA_SECONDS, NO_SUCH_FILE, ImplicitFtps, login, passing, upload
 from edge_agent.drivers.bambu.ftps import size_of as size_on
+from edge_agent.drivers.bambu.identity import Target
 from edge_agent.drivers.bambu.listing import Item, fact_item, list_item, moment
 from edge_agent.drivers.base import LineBroken, Listing, Reading, StorageFailed, StoredFile, is_print_file
 from edge_agent.timestamps import Clock
@@ -22,19 +23,23 @@ MOST_FOLDERS = 500
 MOST_FILES = 20_000
 LIST_BYTES = 4 * 1024**2
 """How much of one folder's list is read."""
+TURN_SECONDS = 0.2
 UNKNOWN_COMMAND = ("500", "502", "504")
 
 
 class BambuStorage:
-    """One printer's storage; `in_print` says whether a file of this name is being printed."""
+    """One printer's storage; `in_print` says whether a file of this name is being printed.
 
-    def __init__(
-        self, printer: PrinterConfig, clock: Clock, reply_seconds: float, in_print: Callable[[str], bool]
-    ) -> None:
+    It is sent one file at a time: what a start brings goes before any copy.
+    """
+
+    def __init__(self, printer: Target, clock: Clock, reply_seconds: float, in_print: Callable[[str], bool]) -> None:
         self._printer = printer
         self._clock = clock
         self._reply = reply_seconds
         self._in_print = in_print
+        self._sending = threading.Lock()
+        self._awaited = threading.Event()
 
     def files(self, limit: int, check: Callable[[], None]) -> Listing:
         """The print files in the root and the folders below it."""
@@ -80,16 +85,41 @@ class BambuStorage:
                 data.close()
 
     def send(self, source: Path, name: str, progress: Callable[[int], None]) -> StoredFile:
-        """Write the file into the root."""
+        """Write the file into the root. It is broken off where the file of a start is to go."""
+
+        def moved(sent: int) -> None:
+            progress(sent)
+            if self._awaited.is_set():
+                raise LineBroken("interrupted", "the file of a print goes first")
+
         if not _can_be_named(name) or "/" in name:
             raise StorageFailed("refused", "the file name cannot be used on the printer")
         if self._in_print(name):
             raise StorageFailed("refused", f"the printer is printing {name}; it must not change now")
         try:
-            upload(self._printer, source, name, progress, self._reply)
+            with self._turn(progress):
+                upload(self._printer, source, name, moved, self._reply)
         except OSError as error:
             raise _unreachable(error) from None
         return StoredFile(f"/{name}", source.stat().st_size, None)
+
+    def send_first(self, source: Path, name: str, progress: Callable[[int], None]) -> None:
+        """Write a start's file likewise, before any copy. Raises StorageFailed, OSError on a lost connection."""
+        self._awaited.set()
+        try:
+            with self._turn(progress):
+                upload(self._printer, source, name, progress, self._reply)
+        finally:
+            self._awaited.clear()
+
+    @contextmanager
+    def _turn(self, progress: Callable[[int], None]) -> Iterator[None]:
+        while not self._sending.acquire(timeout=TURN_SECONDS):
+            progress(0)
+        try:
+            yield
+        finally:
+            self._sending.release()
 
     def test_login(self) -> None:
         """Log in and out. Raises StorageFailed, LineBroken."""

@@ -1,12 +1,14 @@
 """A PrusaLink printer as the agent sees it: one session, and what is built on what it sees."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
 from edge_agent.command import Outcome
 from edge_agent.config import PrusaLinkConfig
-from edge_agent.drivers.base import PrinterInfo, StatusReport
+from edge_agent.drivers.base import Camera, PrinterInfo, StatusReport
+from edge_agent.drivers.problems import Problem, ProblemWatch
 from edge_agent.drivers.prusalink.contact import Contact
 from edge_agent.drivers.prusalink.desk import JobDesk
 from edge_agent.drivers.prusalink.effects import Effects
@@ -28,21 +30,29 @@ class PrusaLinkDriver:
     def __init__(self, printer: PrusaLinkConfig, rooms: Rooms, changed: Event) -> None:
         self.serial = printer.serial
         self.address = printer.address
+        self.camera: Camera | None = None
         self._rooms = rooms
         self._changed = changed
         timing, clock = rooms.timing, rooms.clock
-        self._line = line = Line(printer.address, printer.http_port, printer.access_code, timing)
+        self._line = line = Line(printer.address, printer.http_port, printer.access_code, timing, printer.username)
         self.storage = PrusaStorage(line, timing)
-        self._desk = JobDesk(printer.serial, rooms, EventReporter(printer.serial, printer.address, rooms))
+        events = EventReporter(printer.serial, printer.address, rooms)
+        self._problems = ProblemWatch(printer.serial, rooms, events)
+        self._desk = JobDesk(printer.serial, rooms, events)
         self._recall = Recall(line, self._desk, timing, clock)
-        self._session = session = Session(printer.serial, line, timing, rooms.stopping)
+        self._session = session = Session(printer.serial, line, timing, rooms.stopping, clock.monotonic)
         session.on_snapshot = self._see
         contact = Contact(session, clock)
         self._effects = Effects(session, line, contact, self._desk, timing, clock)
         self._starts = Starts(session, line, self.storage, contact, self._desk, timing, clock)
         self._stops = Stops(session, line, contact, self._desk, timing, clock)
         self._state = ""
-        self._unready_since: float | None = clock.monotonic()
+
+    @property
+    def problem(self) -> str | None:
+        """What stops this printer from working, for the operator; None where nothing is known to."""
+        found = self._problem()
+        return None if found is None else found.text
 
     def start(self) -> None:
         """Begin to look at the printer; returns at once."""
@@ -71,21 +81,28 @@ class PrusaLinkDriver:
         return visit(self._line, self.serial, check)
 
     def tick(self) -> None:
-        """Let the tracker see the time."""
+        """Let the tracker see the time, and the cloud what is the matter."""
         if self._session.ready:
             self._desk.tick()
+        problem = self._problem()
+        if problem is not None or self._session.ready:
+            self._problems.see(problem)
 
     def status(self) -> StatusReport | None:
         """The printer's status; a short break in the connection does not make it offline."""
-        now = self._rooms.clock.monotonic()
-        if self._session.ready:
-            self._unready_since = None
-        elif self._unready_since is None:
-            self._unready_since = now
         seen = self._session.snapshot
-        if self._unready_since is not None and now - self._unready_since >= self._rooms.timing.offline_after:
+        if self._session.unready_for >= self._rooms.timing.offline_after:
             return StatusReport("offline", ("offline",), {"gcodeState": seen.state, "online": False})
         return None if seen.state == "UNKNOWN" else self._report(seen)
+
+    def _problem(self) -> Problem | None:
+        session = self._session
+        trouble = session.trouble
+        if trouble is None or not trouble.passing:
+            return trouble
+        if session.unready_for < self._rooms.timing.offline_after:
+            return None
+        return trouble.lasting(self._rooms.server_time.now() - timedelta(seconds=session.unready_for))
 
     def _report(self, seen: Snapshot) -> StatusReport:
         job = self._desk.live_job
@@ -105,6 +122,7 @@ class PrusaLinkDriver:
             "fileName": file_name or None,
             "printJobId": job.print_job_id if job else None,
             "nozzleDiameter": seen.nozzle_diameter,
+            "transferProgress": seen.transfer_percent,
             "online": True,
         }
         material = (seen.state, seen.nozzle_diameter, file_name, numbers["printJobId"])
@@ -112,8 +130,10 @@ class PrusaLinkDriver:
         return StatusReport(seen.normal_state, material, present)
 
     def _see(self, seen: Snapshot, first: bool) -> None:
-        self._desk.see(seen, first)
-        self._recall.see(seen)
+        try:
+            self._desk.see(seen, first)
+        finally:  # also where the disk takes no writes
+            self._recall.see(seen)
         if seen.state != self._state:
             self._state = seen.state
             self._changed.set()

@@ -1,6 +1,7 @@
-"""PrusaLink's HTTP: one connection for each request, the key with every one (protocol notes, section G)."""
+"""PrusaLink's HTTP: one connection for each request, the key or a digest with every one (protocol notes, section G)."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,17 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.response import BaseHTTPResponse
 
 from edge_agent.config import Timing
+from edge_agent.drivers.prusalink.digest import Digest
 
+VERSION = "/api/version"
 BLOCK = 64 * 1024
-LARGEST_ANSWER = 16 * 1024 * 1024
+LARGEST_ANSWER = 256 * 1024
+"""Bytes of JSON: anybody may answer at the printer's address."""
+LARGEST_LIST = 16 * 1024 * 1024
 """Bytes of JSON; a folder of thousands of files has less."""
+ANSWER_SECONDS = 60.0
+"""How long an answer may take from its beginning to its end."""
+LONGEST_COMPLAINT = 300
 STALL_SECONDS = 30.0
 """How long the printer may take nothing more of a file while it writes to its drive."""
 NOT_REACHABLE = "the printer is not reachable"
@@ -54,17 +62,23 @@ class Answer:
     def complaint(self) -> str:
         """What the printer says is wrong."""
         said = self.content.get("message") or self.content.get("text") or self.content.get("title")
-        return f"{said} ({self.status})" if isinstance(said, str) else f"HTTP {self.status}"
+        if not isinstance(said, str):
+            return f"HTTP {self.status}"
+        return f"{said[:LONGEST_COMPLAINT]} ({self.status})"
 
 
 class Line:
-    """Requests to one printer. Thread-safe; every wait is bounded by `timing`."""
+    """Requests to one printer. Thread-safe; every wait is bounded by `timing`.
 
-    def __init__(self, address: str, port: int, key: str, timing: Timing) -> None:
+    Without a `username` the key itself goes along; with one it stays here, and a digest of it is sent.
+    """
+
+    def __init__(self, address: str, port: int, key: str, timing: Timing, username: str | None = None) -> None:
         self._address = address
         self._port = port
         self._key = key
         self._timing = timing
+        self._digest = None if username is None else Digest(username, key, time.monotonic)
 
     def ask(
         self,
@@ -74,19 +88,23 @@ class Line:
         headers: Mapping[str, str] | None = None,
         body: Iterable[bytes] | None = None,
         answer_seconds: float | None = None,
+        most: int = LARGEST_ANSWER,
     ) -> Answer:
-        """One request; `path` is not encoded. Raises NotReachable, Broken, KeyRefused; of `body` whatever it raises."""
+        """One request; `path` is not encoded, `most` is how many bytes of an answer are read.
+
+        Raises NotReachable, Broken, KeyRefused; of `body` whatever it raises.
+        """
         with self._response(method, path, headers or {}, body, answer_seconds) as response:
             with _breaking():
-                raw = response.read(LARGEST_ANSWER)
+                raw = _read(response, most)
             return Answer(response.status, _object(raw))
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str, *, most: int = LARGEST_ANSWER) -> Answer:
         """A GET, asked once more where the line broke."""
         try:
-            return self.ask("GET", path)
+            return self.ask("GET", path, most=most)
         except Broken:
-            return self.ask("GET", path)
+            return self.ask("GET", path, most=most)
 
     @contextmanager
     def download(self, path: str, headers: Mapping[str, str]) -> Iterator["Download"]:
@@ -105,16 +123,46 @@ class Line:
     ) -> Iterator[BaseHTTPResponse]:
         stall = self._timing.connect_timeout if body is None else max(self._timing.connect_timeout, STALL_SECONDS)
         timeout = urllib3.Timeout(connect=stall, read=answer_seconds or self._timing.ack_timeout)
-        sent = {"X-Api-Key": self._key, "Accept": "application/json", "Connection": "close", **headers}
+        if body is not None and self._digest is not None and not self._digest.is_fresh:
+            self.ask("GET", VERSION)
         with urllib3.HTTPConnectionPool(self._address, self._port, retries=False, timeout=timeout) as pool:
-            with _breaking():
-                response = pool.request(method, quote(path), body=body, headers=sent, preload_content=False)
+            response = self._sent(pool, method, path, headers, body)
             try:
+                if response.status == 401 and self._is_challenged(response):
+                    if body is not None:
+                        raise Broken("the printer asked for the login again; what was sent is lost")
+                    response.close()
+                    response = self._sent(pool, method, path, headers, None)
                 if response.status in (401, 403):
+                    if self._digest is not None:
+                        self._digest.forget()
                     raise KeyRefused(KEY_REFUSED)
                 yield response
             finally:
                 response.close()
+
+    def _sent(
+        self,
+        pool: urllib3.HTTPConnectionPool,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Iterable[bytes] | None,
+    ) -> BaseHTTPResponse:
+        uri = quote(path)
+        sent = {"Accept": "application/json", "Connection": "close", **self._login(method, uri), **headers}
+        with _breaking():
+            return pool.request(method, uri, body=body, headers=sent, preload_content=False, decode_content=False)
+
+    def _login(self, method: str, uri: str) -> Mapping[str, str]:
+        if self._digest is None:
+            return {"X-Api-Key": _in_header(self._key)}
+        authorization = self._digest.authorization(method, uri)
+        return {} if authorization is None else {"Authorization": _in_header(authorization)}
+
+    def _is_challenged(self, response: BaseHTTPResponse) -> bool:
+        """Whether another attempt, with the nonce that the printer gives, is worth while: nothing was done yet."""
+        return self._digest is not None and self._digest.take(response.headers.get("WWW-Authenticate", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +182,21 @@ def _breaking() -> Iterator[None]:
         raise NotReachable(NOT_REACHABLE) from None
     except (HTTPError, OSError) as error:
         raise Broken(f"the connection to the printer broke: {type(error).__name__}") from None
+
+
+def _read(response: BaseHTTPResponse, most: int) -> bytes:
+    """The answer as far as it is wanted. Raises TimeoutError for one that does not end."""
+    content, until = bytearray(), time.monotonic() + ANSWER_SECONDS
+    while len(content) < most and (block := response.read1(BLOCK)):
+        content += block
+        if time.monotonic() > until:
+            raise TimeoutError
+    return bytes(content)
+
+
+def _in_header(text: str) -> str:
+    """Text that HTTP sends as UTF-8; it would send Latin-1, and refuse everything else."""
+    return text.encode().decode("latin-1")
 
 
 def _blocks(response: BaseHTTPResponse) -> Iterator[bytes]:

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 from edge_agent.config import AgentConfig
 from edge_agent.drivers.base import ConnectionErrorCode, ConnectionFailed, PrinterInfo, Stranger
-from edge_agent.drivers.prusalink.line import KeyRefused, Line, LineFailed
+from edge_agent.drivers.prusalink.line import VERSION, KeyRefused, Line, LineFailed
 from edge_agent.drivers.prusalink.session import INFO, WrongPrinter, require_serial
 from edge_agent.timestamps import Clock
 
-VERSION = "/api/version"
 STANDARD_PORT = 80
 
 

@@ -1,9 +1,11 @@
 """Looks at one printer again and again, and whenever somebody asks; what is seen is seen in order."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from edge_agent.config import Timing
+from edge_agent.drivers.problems import Problem
 from edge_agent.drivers.prusalink.line import NOT_REACHABLE, KeyRefused, Line, LineFailed
 from edge_agent.drivers.prusalink.state import Snapshot, number, snapshot
 from edge_agent.logs import log
@@ -11,6 +13,8 @@ from edge_agent.supervision import supervised
 
 STATUS, JOB, INFO = "/api/v1/status", "/api/v1/job", "/api/v1/info"
 CONSISTENCY_TRIES = 3
+LONGEST_SERIAL = 64
+"""Of what is passed on; anybody may answer there, with anything."""
 
 
 class WrongPrinter(LineFailed):
@@ -20,13 +24,20 @@ class WrongPrinter(LineFailed):
 def require_serial(wanted: str, found: object) -> None:
     """Raise WrongPrinter where the printer names another serial number; one that names none is believed."""
     if wanted and isinstance(found, str) and found and found.casefold() != wanted.casefold():
-        raise WrongPrinter(f"another printer answers at this address: {found}, not {wanted}")
+        raise WrongPrinter(f"another printer answers at this address: {found[:LONGEST_SERIAL]}, not {wanted}")
 
 
 class Session:
     """`snapshot` is what was seen last, `ready` whether it was seen at the last attempt, `problem` why not."""
 
-    def __init__(self, serial: str, line: Line, timing: Timing, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        serial: str,
+        line: Line,
+        timing: Timing,
+        stopping: threading.Event,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.serial = serial
         self.snapshot = Snapshot()
         self.ready = False
@@ -35,6 +46,10 @@ class Session:
         """Whether the printer answers, and is not to be talked to: the key or the serial number is wrong."""
         self.on_snapshot: Callable[[Snapshot, bool], None] = lambda _snapshot, _first: None
         self._line = line
+        self._monotonic = monotonic
+        self._unready_since: float | None = monotonic()
+        self.trouble: Problem | None = None
+        """What was the matter at the last look."""
         self._timing = timing
         self._stopping = stopping
         self._closed = threading.Event()
@@ -54,6 +69,12 @@ class Session:
         """Wait for the end, at most so long."""
         if self._thread.is_alive():
             self._thread.join(seconds)
+
+    @property
+    def unready_for(self) -> float:
+        """For how many seconds it has not been ready."""
+        since = self._unready_since
+        return 0.0 if since is None else self._monotonic() - since
 
     def look(self) -> Snapshot | None:
         """Look at the printer now and tell `on_snapshot`; None where it cannot be seen (`problem`).
@@ -75,6 +96,7 @@ class Session:
                 log("printer_connected", printerSerial=self.serial)
             self.snapshot = seen
             self.ready, self.refused = True, False
+            self.trouble = self._unready_since = None
             self.on_snapshot(seen, first)
             return seen
 
@@ -115,3 +137,14 @@ class Session:
         self.problem = str(error)
         self.refused = refused
         self.ready = False
+        self.trouble = _trouble(error)
+        if self._unready_since is None:
+            self._unready_since = self._monotonic()
+
+
+def _trouble(error: LineFailed) -> Problem:
+    if isinstance(error, KeyRefused):
+        return Problem("access_code_refused", f"{error}; its screen shows the right one under PrusaLink")
+    if isinstance(error, WrongPrinter):
+        return Problem("wrong_serial", str(error))
+    return Problem("unreachable", str(error), passing=True)

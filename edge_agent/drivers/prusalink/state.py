@@ -4,50 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.drivers.base import PrinterState
+from edge_agent.drivers.polled.looks import Look
+from edge_agent.drivers.polled.parts import integer, number, text
 
-AT_REST = frozenset({"IDLE", "READY", "FINISHED", "STOPPED"})
-"""The states in which the printer takes a start."""
-
-_STATES: dict[str, PrinterState] = {
-    "IDLE": "idle",
-    "READY": "idle",
-    "BUSY": "preparing",
-    "PRINTING": "printing",
-    "PAUSED": "paused",
-    "ATTENTION": "paused",
-    "FINISHED": "completed",
-    "STOPPED": "failed",
-    "ERROR": "failed",
-}
+__all__ = ["Snapshot", "integer", "number", "snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One moment of the printer. What it does not report is None; `file` is the long name of the file printed."""
+class Snapshot(Look):
+    """One moment of the printer.
 
-    state: str = "UNKNOWN"
-    job_id: int | None = None
-    """Of the job shown: there is none before it begins, after its end, and while the printer is BUSY."""
-    file: str = ""
-    percent: float | None = None
-    remaining_seconds: int | None = None
-    bed: float | None = None
-    bed_target: float | None = None
-    nozzle: float | None = None
-    nozzle_target: float | None = None
-    speed_percent: int | None = None
-    nozzle_diameter: float | None = None
+    There is no job before a print begins, after its end, and while the printer is BUSY; `file` is the long name of the
+    file printed.
+    """
 
-    @property
-    def has_job(self) -> bool:
-        """Whether a print is shown."""
-        return self.job_id is not None
-
-    @property
-    def normal_state(self) -> PrinterState:
-        """The product's word for the state."""
-        return _STATES.get(self.state, "unknown")
+    transfer_percent: float | None = None
+    """How far the file that is being uploaded is, while one is."""
 
 
 def snapshot(status: Mapping[str, Any], job: Mapping[str, Any], nozzle_diameter: float | None) -> Snapshot:
@@ -55,9 +27,9 @@ def snapshot(status: Mapping[str, Any], job: Mapping[str, Any], nozzle_diameter:
     printer, progress = _part(status, "printer"), _part(status, "job")
     file = _part(job, "file")
     return Snapshot(
-        state=str(printer.get("state") or "UNKNOWN").upper(),
+        state=text(printer.get("state")).upper() or "UNKNOWN",
         job_id=integer(progress.get("id")),
-        file=str(file.get("display_name") or file.get("name") or ""),
+        file=text(file.get("display_name") or file.get("name")),
         percent=number(progress.get("progress")),
         remaining_seconds=integer(progress.get("time_remaining")),
         bed=number(printer.get("temp_bed")),
@@ -66,18 +38,8 @@ def snapshot(status: Mapping[str, Any], job: Mapping[str, Any], nozzle_diameter:
         nozzle_target=number(printer.get("target_nozzle")),
         speed_percent=integer(printer.get("speed")),
         nozzle_diameter=nozzle_diameter,
+        transfer_percent=number(_part(status, "transfer").get("progress")),
     )
-
-
-def number(value: Any) -> float | None:
-    """A number as a float; None for everything else."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def integer(value: Any) -> int | None:
-    """A number as an int; None for everything else."""
-    found = number(value)
-    return None if found is None else int(found)
 
 
 def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,170 +1,26 @@
-"""Stopping a job: whatever the printer is doing, whatever was killed in between, it ends, and is told once.
+"""Stopping a print with PrusaLink."""
 
-PrusaLink stops a job by its number alone, so that no stop can ever hit another one than it was meant for.
-"""
-
-from edge_agent.command import Outcome, completed, failed
 from edge_agent.config import Timing
+from edge_agent.drivers.polled import stops
+from edge_agent.drivers.polled.desk import JobDesk
 from edge_agent.drivers.prusalink.contact import Contact
-from edge_agent.drivers.prusalink.desk import JobDesk
-from edge_agent.drivers.prusalink.line import Answer, Broken, KeyRefused, Line, LineFailed, NotReachable
-from edge_agent.drivers.prusalink.session import JOB, Session
-from edge_agent.drivers.prusalink.state import Snapshot
-from edge_agent.drivers.prusalink.tracking import SENT_PHASES, shows
-from edge_agent.execution import Run
-from edge_agent.steps import Step
+from edge_agent.drivers.prusalink.controls import Requests
+from edge_agent.drivers.prusalink.line import Line
+from edge_agent.drivers.prusalink.session import Session
 from edge_agent.timestamps import Clock
 
-NOTHING = "nothing was printing"
-CANCELLED = "cancelled by stop"
 
-
-class Stops:
-    """Carries out stop on one printer. It can be repeated at any point."""
+class Stops(stops.Stops):
+    """Carries out stop on one printer."""
 
     def __init__(
         self, session: Session, line: Line, contact: Contact, desk: JobDesk, timing: Timing, clock: Clock
     ) -> None:
-        self._session = session
-        self._line = line
-        self._contact = contact
-        self._desk = desk
-        self._timing = timing
-        self._clock = clock
-
-    def perform(self, run: Run) -> Outcome:
-        """The stop's outcome. An unreachable printer is waited for until the command expires."""
-        wanted_job = run.command.print_job_id
-        if self._cancel_ongoing(run, wanted_job):
-            seen_now = self._session.snapshot if wanted_job else self._session.look()
-            if seen_now is not None and not self._desk.occupied(seen_now):
-                return completed("the start was cancelled before anything was sent")
-        deadline = self._clock.monotonic() + self._timing.effect_timeout
-        target = run.progress.get("target")
-        intended = False
-        while self._clock.monotonic() < deadline:
-            began = self._clock.monotonic()
-            seen = self._contact.fresh(run, None)
-            deadline += self._clock.monotonic() - began
-            with self._desk.gate:
-                run.check_halted()
-                self._cancel_ongoing(run, wanted_job)
-                if not self._desk.occupied(seen):
-                    return self._nothing_left(run, sent=target is not None)
-                if target and seen.has_job and str(seen.job_id) != target:
-                    return completed("the print had ended")
-                if self._is_other_job(wanted_job, seen):
-                    return failed("the printer is not printing that job")
-                number = self._number(seen)
-                if not intended:
-                    intended = True
-                    run.intend()
-                if target != number:
-                    target = number
-                    run.note(target=target)
-                run.publishing()
-                self._desk.stop(run.command.command_id)
-            answer = self._send(run, number) if number else None
-            self._watch(run, min(deadline, self._clock.monotonic() + self._timing.stop_repeat), answer)
-        if not self._desk.occupied(self._session.snapshot):
-            return self._nothing_left(run, sent=True)
-        self._desk.stop(None)
-        return failed(f"the printer was still printing {self._timing.effect_timeout:.0f} s after the stop was sent")
-
-    def _cancel_ongoing(self, run: Run, wanted_job: str | None) -> bool:
-        """Overrule older starts, and cancel the one that is under way and has sent nothing."""
-        with self._desk.gate:
-            run.remember_executed()
-            start = self._desk.ongoing
-            if start is None or (wanted_job is not None and start.command.print_job_id != wanted_job):
-                return False
-            start.cancel_reason = CANCELLED
-            return True
-
-    def _number(self, seen: Snapshot) -> str:
-        """The number of the job to stop; empty while it has none yet. A BUSY printer hides the job that it has."""
-        job = self._desk.live_job
-        if seen.job_id is not None:
-            return str(seen.job_id)
-        return job.subtask_id if job is not None and job.phase not in SENT_PHASES else ""
-
-    def _is_other_job(self, wanted_job: str | None, seen: Snapshot) -> bool:
-        """Whether the stop is for one job, and the printer does something else."""
-        if wanted_job is None:
-            return False
-        job = self._desk.live_job
-        if job is None or job.print_job_id != wanted_job:
-            return True
-        unnamed = job.phase in SENT_PHASES and not seen.file
-        return seen.has_job and not unnamed and not shows(seen, job)
-
-    def _send(self, run: Run, number: str) -> Answer | None:
-        """The printer's answer; None where there is none."""
-        try:
-            run.reach(Step.SENDING)
-            answer = self._line.ask("DELETE", f"{JOB}/{number}")
-        except (NotReachable, KeyRefused):
-            run.not_sent()
-            return None
-        except Broken:
-            run.reach(Step.HANDED_OVER)
-            return None
-        run.reach(Step.HANDED_OVER)
-        run.published()
-        if answer.is_good:
-            run.reach(Step.ACKNOWLEDGED)
-        return answer
-
-    def _nothing_left(self, run: Run, *, sent: bool) -> Outcome:
-        if not sent:
-            return completed(NOTHING)
-        run.reach(Step.EFFECT_SEEN)
-        return completed("stopped")
-
-    def _watch(self, run: Run, until: float, answer: Answer | None) -> None:
-        """Return when the print has ended, or the stop should be sent again."""
-        while self._clock.monotonic() < until:
-            run.check_halted()
-            seen = self._session.look()
-            if seen is None or not self._desk.occupied(seen):
-                return
-            if not seen.has_job:
-                self._give_up_when_late()
-            self._session.rest()
-            if seen.has_job and (answer is None or not answer.is_good):
-                return
-
-    def _give_up_when_late(self) -> None:
-        """A stopped start that the printer has not shown within the late window never will be shown."""
-        with self._desk.gate:
-            job = self._desk.live_job
-            stopped = job is not None and job.stop_command_id is not None and job.phase in SENT_PHASES
-            if job is not None and stopped and not self._desk.in_flight and self._desk.is_late(job):
-                self._desk.give_up()
+        super().__init__(session, Requests(line), contact, desk, timing, clock)
 
 
-class Recall:
-    """A print that was stopped before the printer showed it, and begins all the same, is stopped again."""
+class Recall(stops.Recall):
+    """Stops a print again that was stopped before the printer showed it, and begins all the same."""
 
     def __init__(self, line: Line, desk: JobDesk, timing: Timing, clock: Clock) -> None:
-        self._line = line
-        self._desk = desk
-        self._timing = timing
-        self._clock = clock
-        self._sent_at = float("-inf")
-        self._reported: str | None = None
-
-    def see(self, seen: Snapshot) -> None:
-        """Stop what should not be printed."""
-        job = self._desk.unwanted(seen)
-        now = self._clock.monotonic()
-        if job is None or now - self._sent_at < self._timing.stop_repeat:
-            return
-        self._sent_at = now
-        try:
-            self._line.ask("DELETE", f"{JOB}/{seen.job_id}")
-        except LineFailed:
-            return
-        if self._reported != job.marker:
-            self._reported = job.marker
-            self._desk.report_unwanted(job)
+        super().__init__(Requests(line), desk, timing, clock)

@@ -10,7 +10,16 @@ from typing import Any
 
 from edge_agent.config import Timing
 from edge_agent.drivers.base import LineBroken, Listing, Reading, StorageFailed, StoredFile, is_print_file
-from edge_agent.drivers.prusalink.line import BLOCK, Answer, Broken, KeyRefused, Line, LineFailed, NotReachable
+from edge_agent.drivers.polled.forms import content
+from edge_agent.drivers.prusalink.line import (
+    LARGEST_LIST,
+    Answer,
+    Broken,
+    KeyRefused,
+    Line,
+    LineFailed,
+    NotReachable,
+)
 from edge_agent.drivers.prusalink.state import integer
 from edge_agent.logs import log
 
@@ -122,7 +131,7 @@ class PrusaStorage:
                 "PUT",
                 FILES + path,
                 headers=headers,
-                body=_content(source, progress),
+                body=content(source, progress),
                 answer_seconds=self._timing.ftps_reply,
             )
         if not answer.is_good:
@@ -157,7 +166,7 @@ class PrusaStorage:
 
     def _get(self, path: str) -> Answer:
         with _told():
-            answer = self._line.get(path)
+            answer = self._line.get(path, most=LARGEST_LIST)
         if not answer.is_good:
             raise _failed(answer)
         return answer
@@ -201,15 +210,6 @@ def _stored(path: str, entry: Mapping[str, Any]) -> StoredFile:
     except (OverflowError, OSError, ValueError):
         modified = None
     return StoredFile(path, integer(entry.get("size")) or 0, modified)
-
-
-def _content(source: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
-    sent = 0
-    with source.open("rb") as file:
-        while block := file.read(BLOCK):
-            progress(sent)
-            yield block
-            sent += len(block)
 
 
 def _blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -6,11 +6,11 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from edge_agent.timestamps import render
 from tests.integration.agent_site import until
@@ -61,12 +61,18 @@ class StandInCloud(ThreadingHTTPServer):
         self.results: dict[str, dict[str, Any]] = {}
         self.transfers: dict[str, Transfer] = {}
         self.printers: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        """What happened at printers, in the order of its arrival."""
+        self.pictures: dict[str, bytes] = {}
+        """Of events, by the ids that the agent gave them."""
         self.fence = 1
         """Of every lease."""
         self.renumber_at = ""
         """With the next call of this name, as for `refusals`, the leases have lapsed and were handed out again."""
         self.traced: list[tuple[str, str]] = []
         """The last part of each call's path, and the `traceparent` that came with it."""
+        self.keys: list[str] = []
+        """The API key that came with each call."""
         self.refusals: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         """Answers that come before the right ones, by the last part of the path, or by the state in a progress."""
 
@@ -124,7 +130,7 @@ class StandInCloud(ThreadingHTTPServer):
         """Status and body."""
         last = path.rsplit("/", 1)[-1]
         with self.lock:
-            body = json.loads(content) if content and method == "POST" else {}
+            body = json.loads(content) if content.startswith(b"{") and method == "POST" else {}
             if self.renumber_at and self.renumber_at in (last, body.get("state")):
                 self.renumber_at, self.fence = "", self.fence + 1
             for name in (last, body.get("state", "")):
@@ -145,6 +151,15 @@ class StandInCloud(ThreadingHTTPServer):
                     return 200, {"ok": True, "data": base64.b64encode(self.files[token]).decode()}
                 case ["api", "agent", "printers"]:
                     return 200, {"ok": True, "printers": self.printers}
+                case ["api", "printer-events", "report"]:
+                    self.events.append(body)
+                    return 201, {"ok": True, "eventId": f"ours-{body['eventId']}"}
+                case ["api", "printer-events", event, "upload-image"]:
+                    known = [each["eventId"] for each in self.events if f"ours-{each['eventId']}" == event]
+                    if not known:
+                        return 404, {"ok": False, "error_type": "NotFoundError", "message": "No such event"}
+                    self.pictures[known[0]] = content[content.index(b"\r\n\r\n") + 4 : content.rindex(b"\r\n--")]
+                    return 200, {"ok": True, "eventId": event}
                 case ["api", "printer-status", "batch"]:
                     return 200, {"ok": True, "results": [{} for _ in body["printers"]]}
                 case ["api", "agent", "files", transfer, "progress"]:
@@ -207,10 +222,13 @@ class StandInCloud(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: StandInCloud
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+    """An answer goes out in one piece: the second of two would wait for the first one's acknowledgement."""
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.partition("?")[0]
+        self.server.keys.append(self.headers.get("X-API-Key", ""))
         self.server.traced.append((path.rsplit("/", 1)[-1], self.headers.get("traceparent", "")))
         status, body = self.server.answer(self.command, path, content)
         if path == "/control" and status == 200 and not body["commands"]:
@@ -227,10 +245,21 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-@contextmanager
-def stand_in_cloud() -> Iterator[StandInCloud]:
+AnyCloud = TypeVar("AnyCloud", bound=StandInCloud)
+
+
+@overload
+def stand_in_cloud() -> AbstractContextManager[StandInCloud]: ...
+@overload
+def stand_in_cloud(kind: type[AnyCloud]) -> AbstractContextManager[AnyCloud]: ...
+def stand_in_cloud(kind: type[StandInCloud] = StandInCloud) -> AbstractContextManager[StandInCloud]:
     """The cloud, as long as the context lasts."""
-    with StandInCloud() as cloud:
+    return _served(kind)
+
+
+@contextmanager
+def _served(kind: type[StandInCloud]) -> Iterator[StandInCloud]:
+    with kind() as cloud:
         threading.Thread(target=cloud.serve_forever, args=(0.01,), daemon=True).start()
         yield cloud
         cloud.shutdown()

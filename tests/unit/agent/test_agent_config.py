@@ -47,10 +47,17 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
     [
         ({"backend_url": "cloud.example"}, "backend_url"),
         ({"api_key": ""}, "api_key"),
+        ({"api_key": "secret-key\nX: y"}, "api_key"),
+        ({"api_key": "secret-key\u20ac"}, "api_key"),
+        ({"backend_url": "http://cloud.example"}, "backend_url: Value error, begins with https://"),
+        ({"backend_url": "https://me:secret-key@cloud.example"}, "backend_url"),
+        ({"backend_url": "https://cloud.example?key=secret-key"}, "backend_url"),
+        ({"printers": [GOOD["printers"][0] | {"access_code": "12345678\n"}]}, "printers.0.access_code"),
         ({"recipient_id": None}, "recipient_id"),
         ({"printers": [{"serial": "x", "address": "y", "access_code": "z"}]}, "printers.0.ca_file"),
         ({"printers": [GOOD["printers"][0] | {"type": "fax"}]}, "printers.0.type"),
         ({"printers": [GOOD["printers"][0], GOOD["printers"][0]]}, "listed twice"),
+        ({"printers": [{**GOOD["printers"][0], "serial": each} for each in ("01p00a", "01P00A")]}, "listed twice"),
         ({"timing": {"reconcile": 0}}, "timing.reconcile"),
     ],
 )
@@ -61,6 +68,12 @@ def test_the_wrong_field_is_named_and_no_secret_is_shown(tmp_path: Path, change:
     assert named in str(raised.value)
     assert "secret-key" not in str(raised.value)
     assert "12345678" not in str(raised.value)
+
+
+def test_blanks_around_the_key_and_this_machines_own_cloud_do_no_harm(tmp_path: Path) -> None:
+    for url in ("http://127.0.0.1:8080/api", "http://localhost:1", "http://[::1]:8080"):
+        config = load(write(tmp_path / "config.json", GOOD | {"api_key": " secret-key\n", "backend_url": url}))
+        assert (config.api_key, config.backend_url) == ("secret-key", url)
 
 
 def test_a_missing_file_and_bad_json_are_said_plainly(tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from edge_agent import files
 from edge_agent.cloud import Cloud, CloudFailed, CloudRefused, CloudUnavailable
 from edge_agent.command import Claim, Command, FileOffer, completed
-from edge_agent.config import AgentConfig, Timing
+from edge_agent.config import AgentConfig, CacheConfig, PrinterSection, Timing
+from edge_agent.drivers.base import Driver
 from edge_agent.execution import Dropped, LeaseLapsed, Refused, Rooms, Run
 from edge_agent.executor import Executor, Leases
 from edge_agent.files import FileCache
+from edge_agent.fleet import Fleet
 from edge_agent.inbox import Inbox
 from edge_agent.journal import Journal, Stage
 from edge_agent.outbox import Kind, Outbox
@@ -70,11 +71,11 @@ def server() -> Iterator[Server]:
 
 
 class Hand:
-    """Two clocks moved by hand."""
+    """Two clocks moved by hand: time passes for both with `seconds`, the one that tells the time is set by `moment`."""
 
     def __init__(self) -> None:
         self.moment, self.seconds = NOW, 100.0
-        self.clock = Clock(lambda: self.moment, lambda: self.seconds)
+        self.clock = Clock(lambda: self.moment + timedelta(seconds=self.seconds - 100), lambda: self.seconds)
 
 
 @pytest.fixture
@@ -106,7 +107,12 @@ def rooms(server: Server, tmp_path: Path, hand: Hand) -> Iterator[Rooms]:
 
 def inbox(rooms: Rooms) -> Inbox:
     config = AgentConfig(backend_url="http://127.0.0.1", api_key="k", recipient_id="site-1")
-    return Inbox(config, rooms, Executor(rooms, Leases(rooms)), {})
+    leases = Leases(rooms)
+    return Inbox("site-1", rooms, Executor(rooms, leases), Fleet(config, rooms, leases, no_driver))
+
+
+def no_driver(section: PrinterSection, _rooms: Rooms) -> Driver:
+    raise LookupError(section.serial)
 
 
 def command(kind: str = "start_print", sequence: int = 1, **fields: Any) -> Command:
@@ -256,7 +262,7 @@ def test_of_what_may_have_been_sent_before_it_was_given_up_nobody_says_that_noth
 
 def test_time_is_told_by_the_cloud_and_by_no_clock_that_can_be_set(server: Server, rooms: Rooms, hand: Hand) -> None:
     server.answer = lambda _path, _body: leased(3600)
-    run = run_of(rooms, command())
+    run = run_of(rooms, command("pause"))
     hand.moment += timedelta(days=1)
     run.claim()
     hand.moment -= timedelta(days=2)
@@ -382,4 +388,4 @@ def test_files_are_fetched_side_by_side(server: Server, rooms: Rooms, tmp_path: 
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(fetch, range(120)))) == 120
-    assert len(list(folder.iterdir())) <= files.KEEP_FILES + 8
+    assert len(list(folder.iterdir())) <= CacheConfig().files + 8

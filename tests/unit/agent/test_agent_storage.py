@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edge_agent.agent import run
-from edge_agent.config import AgentConfig
+from edge_agent.config import check
 from local.sample_print import make_3mf
 from local.simulator.farm import Farm, SimulatedPrinter
 from tests.counts import count
@@ -73,7 +73,7 @@ def settings(cloud: StandInCloud, printers: list[SimulatedPrinter], folder: Path
 def site(cloud: StandInCloud, printers: list[SimulatedPrinter], folder: Path, **changes: Any) -> Iterator[None]:
     """An agent in a thread of this process."""
     stop = threading.Event()
-    config = AgentConfig.model_validate({**settings(cloud, printers, folder), **changes})
+    config = check({**settings(cloud, printers, folder), **changes}, folder / "config.json")
     thread = threading.Thread(target=run, args=(config,), kwargs={"stop": stop}, daemon=True)
     thread.start()
     try:

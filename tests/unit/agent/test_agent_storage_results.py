@@ -82,6 +82,6 @@ def test_a_journal_without_results_is_carried_on(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("kind", ["test_connection", "list_files", "fetch_file", "send_file"])
+@pytest.mark.parametrize("kind", ["test_connection", "list_files", "fetch_file", "send_file", "snapshot"])
 def test_what_concerns_no_print_has_a_lane_of_its_own(kind: str) -> None:
     assert lane_of(command(kind=kind)) == "storage"

@@ -40,15 +40,15 @@ def command(kind: str, **metadata: Any) -> Command:
     ],
 )
 def test_a_command_is_translated(kind: str, metadata: dict[str, Any], sent: tuple[str, str, dict[str, Any]]) -> None:
-    request = plan(command(kind, **metadata), P1S).request
+    request = plan(command(kind, **metadata), P1S).request(Picture())
     assert (request.section, request.command, request.fields) == sent
 
 
 @pytest.mark.parametrize(
     ("kind", "metadata", "reason"),
     [
-        ("move", {}, "unsupported: move"),
-        ("camera_on", {}, "unsupported"),
+        ("move", {}, "no distance"),
+        ("dance", {}, "unsupported: dance"),
         ("set_temperature", {}, "no temperature"),
         ("set_temperature", {"nozzleTemp": 500}, "nozzleTemp"),
         ("set_temperature", {"chamberTemp": 45}, "no chamber heater"),
@@ -67,8 +67,8 @@ def test_a_command_that_cannot_be_is_refused_with_the_reason(kind: str, metadata
 
 
 def test_the_chamber_is_heated_where_there_is_a_heater() -> None:
-    assert plan(command("set_temperature", chamberTemp=45), X1E).request.fields == {"param": "M141 S45\n"}
-    assert plan(command("cooldown"), X1E).request.fields == {"param": "M104 S0\nM140 S0\nM141 S0\n"}
+    assert plan(command("set_temperature", chamberTemp=45), X1E).request(Picture()).fields == {"param": "M141 S45\n"}
+    assert plan(command("cooldown"), X1E).request(Picture()).fields == {"param": "M104 S0\nM140 S0\nM141 S0\n"}
 
 
 def test_homing_is_refused_while_printing_and_is_never_sent_twice() -> None:
@@ -142,7 +142,7 @@ def test_homing_z_alone_is_seen_however_it_is_written(gcode: str) -> None:
 
 @pytest.mark.parametrize("gcode", ["G28", "G28 X Y Z", "G280 Z1", "G1 Z5 ; not G28"])
 def test_other_gcode_passes(gcode: str) -> None:
-    assert plan(command("send_gcode", gcode=gcode), P1S).request.fields == {"param": f"{gcode}\n"}
+    assert plan(command("send_gcode", gcode=gcode), P1S).request(Picture()).fields == {"param": f"{gcode}\n"}
 
 
 def test_gcode_with_control_characters_is_refused() -> None:
@@ -153,7 +153,13 @@ def test_gcode_with_control_characters_is_refused() -> None:
 def test_a_nozzle_is_not_heated_beyond_what_the_model_bears() -> None:
     with pytest.raises(Refused, match="300 °C"):
         plan(command("set_temperature", nozzleTemp=310), P1S)
-    assert plan(command("set_temperature", nozzleTemp=310), X1E).request.fields == {"param": "M104 S310\n"}
+    assert plan(command("set_temperature", nozzleTemp=310), X1E).request(Picture()).fields == {"param": "M104 S310\n"}
+
+
+def test_an_error_number_without_a_result_is_a_refusal() -> None:
+    assert ack({"command": "ams_change_filament", "errno": -6}).refusal == "the printer refused the command: error -6"
+    assert ack({"command": "gcode_line", "err_code": 0}).accepted is None
+    assert ack({"err_code": "84033543"}).refusal == DEVELOPER_MODE_ADVICE
 
 
 def test_a_refusal_can_be_written_whatever_the_printer_says() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.config import PrinterConfig, Timing
+from edge_agent.config import AgentConfig, PrinterConfig, Timing
 from edge_agent.drivers.bambu.listing import Item, fact_item, list_item
 from edge_agent.drivers.bambu.probe import visit_broker, visit_files, visit_stranger
 from edge_agent.drivers.bambu.storage import BambuStorage
@@ -50,6 +50,12 @@ def configured(printer: SimulatedPrinter, **changes: Any) -> PrinterConfig:
 
 def storage(printer: SimulatedPrinter, **changes: Any) -> BambuStorage:
     return BambuStorage(configured(printer, **changes), Clock(), 5.0, lambda _name: False)
+
+
+def site(*printers: PrinterConfig) -> AgentConfig:
+    """The configuration of a site with these printers."""
+    url = "http://127.0.0.1:9"
+    return AgentConfig(backend_url=url, api_key="k", recipient_id="site-1", printers=printers, timing=TIMING)
 
 
 def fill(card: Path) -> set[str]:
@@ -189,7 +195,7 @@ def test_a_silent_printer_is_not_reachable(printer: SimulatedPrinter) -> None:
 def test_a_code_is_shown_to_no_printer_that_cannot_be_verified(printer: SimulatedPrinter) -> None:
     stranger = Stranger(printer.serial, printer.host, printer.access_code)
     with pytest.raises(ConnectionFailed) as failed:
-        visit_stranger(stranger, [], TIMING, Clock(), lambda: None)
+        visit_stranger(stranger, site(), Clock(), lambda: None)
     assert failed.value.code == "wrong_certificate"
 
 
@@ -198,7 +204,7 @@ def test_a_printer_that_is_not_configured_is_verified_like_its_kin(tmp_path: Pat
         known, new = farm.printers
         kin = configured(known, mqtt_port=new.mqtt_port, ftps_port=new.ftps_port)
         stranger = Stranger(new.serial, new.host, new.access_code)
-        info = visit_stranger(stranger, [kin], TIMING, Clock(), lambda: None)
+        info = visit_stranger(stranger, site(kin), Clock(), lambda: None)
         assert (info.serial, info.model) == (new.serial, "Bambu Lab X1-Carbon")
 
 

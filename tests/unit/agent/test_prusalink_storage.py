@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.config import Timing
+from edge_agent.config import AgentConfig, Timing
 from edge_agent.drivers.base import ConnectionFailed, LineBroken, StorageFailed, Stranger
 from edge_agent.drivers.prusalink.line import Line
 from edge_agent.drivers.prusalink.probe import visit, visit_stranger
 from edge_agent.drivers.prusalink.storage import PrusaStorage
+from edge_agent.timestamps import Clock
 from local.simulator.farm import Farm
 from local.simulator.prusa_printer import SimulatedPrusa
 
 TIMING = Timing(ack_timeout=0.5, connect_timeout=2, ftps_reply=2)
+SITE = AgentConfig(backend_url="http://127.0.0.1:9", api_key="k", recipient_id="site-1", timing=TIMING)
 CONTENT = b"G1 X1 Y1 E1\n" * 30_000
 
 
@@ -173,7 +175,7 @@ def test_a_connection_test_fails_for_its_reason(printer: SimulatedPrusa) -> None
         (lambda: visit(line(printer, key="wrong"), printer.serial, nothing), "refused"),
         (lambda: visit(line(printer), "another", nothing), "wrong_serial"),
         (lambda: visit(line(printer, port=1), printer.serial, nothing), "unreachable"),
-        (lambda: visit_stranger(Stranger(printer.serial, printer.host, ""), TIMING, nothing), "unknown_printer"),
+        (lambda: visit_stranger(Stranger(printer.serial, printer.host, ""), SITE, Clock(), nothing), "unknown_printer"),
     ]
     for attempt, code in attempts:
         with pytest.raises(ConnectionFailed) as raised:
