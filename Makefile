@@ -3,7 +3,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/installed
-WORKERS ?= 3
+WORKERS ?= 4
 
 export PYTHONPATH := functions:.
 # Of pytest's plugins these alone, so that it does not search and rewrite whatever else is installed.

@@ -95,7 +95,7 @@ def test_a_printer_in_trouble_is_shown(studio: NewStudio) -> None:
 
 
 def test_a_picture_can_be_ordered_from_either_kind_of_camera(studio: NewStudio) -> None:
-    made = studio()
+    made = studio(timing={"picture": 30.0})
     for printer in (made.p1s, made.x1c):
         command = made.site.queue("snapshot", printer)
         assert made.site.ended(command) == "completed", made.site.message(command)

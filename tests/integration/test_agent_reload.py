@@ -172,8 +172,7 @@ def test_a_file_that_is_not_valid_is_told_once_and_changes_nothing(
         assert "first-key" not in (file.path.parent / "agent.log").read_text()
         file.content = good
         file.change(printers=[section(first), section(second)])
-        until(lambda: is_connected(second))
-        assert [file.connections(printer) for printer in pair] == [1, 1]
+        until(lambda: [file.connections(printer) for printer in pair] == [1, 1])
 
 
 def test_a_new_key_and_a_new_address_are_used_from_the_next_call_on(
