@@ -103,7 +103,9 @@ def reset_on_close(connection: socket.socket) -> None:
 
 
 def abort(writer: asyncio.StreamWriter) -> None:
-    """Cut a connection with a TCP reset."""
-    with contextlib.suppress(OSError):
-        reset_on_close(writer.get_extra_info("socket"))
+    """Cut a connection with a TCP reset; one that its client has left already has no socket any more."""
+    connection = writer.get_extra_info("socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            reset_on_close(connection)
     writer.transport.abort()
