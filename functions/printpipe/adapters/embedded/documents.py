@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from printpipe.adapters.document_queries import MISSING, field_of, select
 from printpipe.adapters.document_rules import check_write, split_field, split_path
 from printpipe.adapters.embedded.changes import Bell, Change, Follower
-from printpipe.adapters.embedded.values import dump, load
+from printpipe.adapters.embedded.values import dump, load, time_text
 from printpipe.adapters.index_rules import Indexes
 from printpipe.domain.errors import Unavailable
 from printpipe.domain.ports.documents import (
@@ -36,6 +37,7 @@ MAX_DOCUMENT = 1 << 20
 """Bytes of a document's JSON, about Firestore's limit."""
 
 _KEPT_CHANGES = 20_000
+_COMPARED = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
     collection TEXT NOT NULL, id TEXT NOT NULL, data TEXT NOT NULL, version INTEGER NOT NULL,
@@ -229,14 +231,30 @@ def _read(connection: sqlite3.Connection, path: str) -> Document | None:
 
 
 def _candidates(connection: sqlite3.Connection, query: Query) -> Iterable[Document]:
-    """The collection's documents, less those that an equality with a text rules out; `select` decides."""
+    """The collection's documents, less those that a text, a time or the cursor rules out; `select` decides."""
     sql, arguments = "SELECT id, data, version FROM documents WHERE collection = ?", [query.collection]
-    for where in query.where:
-        if where.op == "==" and isinstance(where.value, str) and '"' not in where.field:
-            sql += " AND (json_extract(data, ?) = ? OR instr(data, '\"$map\"'))"
-            arguments += ["$" + "".join(f'."{part}"' for part in split_field(where.field)), where.value]
+    for field, op, value, otherwise in _narrowing(query):
+        if '"' not in field:
+            inner, wanted = ('."$time"', time_text(value)) if isinstance(value, datetime) else ("", value)
+            sql += f" AND (ifnull(json_extract(data, ?) {op} ?, {otherwise:d}) OR instr(data, '\"$map\"'))"
+            arguments += ["$" + "".join(f'."{part}"' for part in split_field(field)) + inner, wanted]
     for name, text, version in connection.execute(sql, arguments):
         yield _document(f"{query.collection}/{name}", text, version)
+
+
+def _narrowing(query: Query) -> Iterator[tuple[str, str, str | datetime, bool]]:
+    """Conditions in SQLite's terms that all documents found must meet; the last says of fields without such a value.
+
+    Texts and times compare as they are written. Behind a cursor there may be values of other types.
+    """
+    for where in query.where:
+        if isinstance(where.value, datetime) and where.op in _COMPARED:
+            yield where.field, _COMPARED[where.op], where.value, False
+        elif isinstance(where.value, str) and where.op == "==":
+            yield where.field, "=", where.value, False
+    if query.after and query.order and isinstance(query.after[0], datetime):
+        field, direction = query.order[0]
+        yield field, ">=" if direction == "asc" else "<=", query.after[0], True
 
 
 def _apply(connection: sqlite3.Connection, write: Write) -> Version:

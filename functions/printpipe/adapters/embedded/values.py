@@ -20,10 +20,15 @@ def load(text: str) -> dict[str, Any]:
     return loaded
 
 
+def time_text(value: datetime) -> str:
+    """A time as `dump` writes it: as text in the order of time, for "+" of the zone comes before "." of a fraction."""
+    return value.astimezone(UTC).isoformat()
+
+
 def _encode(value: Any) -> Any:
     match value:
         case datetime():
-            return {"$time": value.astimezone(UTC).isoformat()}
+            return {"$time": time_text(value)}
         case bytes():
             return {"$bytes": base64.b64encode(value).decode("ascii")}
         case Mapping():
