@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
+import functions_framework
 from cloudevents.http import CloudEvent
 
 from printpipe.adapters.metered import billed
@@ -50,7 +51,9 @@ def server(row: Row) -> Callable[[CloudEvent], None]:
                 log_failure("trigger_broke")
                 raise  # the platform delivers the event again
 
-    return serve
+    # Known to the framework by its name: a subscription pushes to what the platform takes for an HTTP function.
+    serve.__name__ = row.entry_point
+    return functions_framework.cloud_event(serve)
 
 
 def read_change(event: CloudEvent) -> Change:
