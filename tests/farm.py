@@ -24,7 +24,7 @@ from printpipe.domain.records import Command
 from printpipe.domain.tenancy import Caller, Recipient
 from printpipe.services import events
 from printpipe.services.access.directory import Directory
-from printpipe.services.commands import commands, execution, sweeping
+from printpipe.services.commands import claiming, commands, execution, sweeping
 from printpipe.services.commands.commands import Target
 from printpipe.services.commands.execution import Result
 from printpipe.services.context import Context
@@ -226,12 +226,12 @@ class Farm:
 
     def take(self, command_id: str) -> None:
         """The agent claims a start and carries it out: the job is being prepared."""
-        execution.claim(self.context(), self.site, command_id, HOLDER, None)
+        claiming.claim(self.context(), self.site, command_id, HOLDER, None)
         self.ends(command_id, CommandStatus.COMPLETED)
 
     def refuse(self, command_id: str) -> None:
         """The agent claims a start and does not carry it out."""
-        execution.claim(self.context(), self.site, command_id, HOLDER, None)
+        claiming.claim(self.context(), self.site, command_id, HOLDER, None)
         self.ends(command_id, CommandStatus.FAILED)
 
     def ends(self, command_id: str, status: CommandStatus) -> None:

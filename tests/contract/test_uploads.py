@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from local.sample_print import make_3mf
-from printpipe.services.files.files import MAX_INLINE_BYTES
+from printpipe.services.files.tickets import MAX_INLINE_BYTES
 from tests.cloud import Cloud, Site
 from tests.contract.file_reading import read
 from tests.unit.print_files.test_refusals import ARCHIVES

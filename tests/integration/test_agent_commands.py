@@ -10,7 +10,7 @@ import pytest
 
 from local.sample_print import make_3mf
 from local.simulator.farm import Farm, SimulatedPrinter
-from printpipe.services.files.files import MAX_INLINE_BYTES
+from printpipe.services.files.tickets import MAX_INLINE_BYTES
 from tests.backends import google
 from tests.integration.agent_site import LONG, SHORT, AgentSite, agent, logged, sites, until
 

@@ -8,7 +8,7 @@ from printpipe.domain.commands import plain_name
 from printpipe.domain.lifecycles import JobStatus, file_status
 from printpipe.domain.records import Command
 from printpipe.endpoints import print_views
-from printpipe.services.commands.execution import Claimed
+from printpipe.services.commands.claims import Claimed
 from printpipe.services.context import Context
 from printpipe.services.files.files import FileTicket
 

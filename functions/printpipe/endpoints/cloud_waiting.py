@@ -4,7 +4,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.values import Id
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services.files import files
+from printpipe.services.files import tickets
 
 
 class Path(cloud.Model):
@@ -29,5 +29,5 @@ class Reply(cloud.Reply):
 def listing(call: Call, body: Request) -> Reply:
     """Lists; nothing is written. Tokens only for a key that may read files."""
     call.context.recipient(body.recipient_id)
-    pending, skipped = cloud_views.waiting(call.context, files.waiting(call.context, body.recipient_id))
+    pending, skipped = cloud_views.waiting(call.context, tickets.waiting(call.context, body.recipient_id))
     return Reply(pending=pending, skipped=skipped)

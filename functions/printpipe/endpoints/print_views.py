@@ -4,7 +4,7 @@ from pydantic import ConfigDict
 
 from printpipe.dialects.exchange import Reply
 from printpipe.domain.records import Command
-from printpipe.services.commands.execution import Print
+from printpipe.services.commands.claims import Print
 
 
 class _Part(Reply):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -32,6 +33,9 @@ from printpipe.domain.web_addresses import AllowList
 
 _MIN_SECRET_BYTES = 32
 _MOST_SECRETS = 2
+_READS_FETCH_TOKENS = "printpipe.domain.fetch_tokens"
+"""Only the bundle of a function that gives files out has this module, and is given the secret."""
+
 _SECRET_NAME = re.compile(r"(?:projects/([^/]+)/secrets/)?([A-Za-z0-9_-]{1,255})(?:/versions/(latest|[0-9]+))?")
 _KEY_SET_URL = re.compile(
     r"(?:https://[A-Za-z0-9.-]+|http://(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]))(?::[0-9]{1,5})?/[!-\"$-~]*"
@@ -179,7 +183,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.project or self.data_dir) and not self.fetch_token_secrets:
+        if (self.project or self.data_dir) and not self.fetch_token_secrets and find_spec(_READS_FETCH_TOKENS):
             raise ValueError("FETCH_TOKEN_SECRET is not set")
         if self.backend == "embedded" and self.data_dir is None:
             raise ValueError("PRINTPIPE_DATA_DIR: the embedded backend needs a folder")

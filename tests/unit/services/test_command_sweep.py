@@ -13,7 +13,7 @@ from printpipe.domain.ids import NO_KEY
 from printpipe.domain.lifecycles import CommandStatus, JobStatus
 from printpipe.domain.ports.documents import Create, Update
 from printpipe.domain.records import Command
-from printpipe.services.commands import commands, execution, sweeping
+from printpipe.services.commands import claiming, commands, execution, sweeping
 from printpipe.services.commands.commands import Target
 from printpipe.services.commands.execution import Result
 from printpipe.services.commands.sweeping import PATIENCE, Swept, sweep
@@ -49,7 +49,7 @@ def started(farm: Farm) -> tuple[str, str]:
     farm.printer()
     job = farm.send(farm.order(farm.file(WHITE))).job_id
     (start,) = farm.starts()
-    execution.claim(farm.context(), farm.site, start.command_id, HOLDER, None)
+    claiming.claim(farm.context(), farm.site, start.command_id, HOLDER, None)
     return job, start.command_id
 
 
@@ -87,7 +87,7 @@ def test_a_start_whose_agent_is_gone_is_for_a_person_to_look_at(farm: Farm) -> N
     assert list(farm.at(str(farm.job(job).printer_id)).occupants) == [job]
     assert sweep(farm.context()) == NOTHING
     with pytest.raises(Conflict) as refused:
-        execution.claim(farm.context(), farm.site, start, HOLDER, 1)
+        claiming.claim(farm.context(), farm.site, start, HOLDER, 1)
     assert refused.value.detail == "unknown"
 
 
@@ -108,7 +108,7 @@ def test_a_lease_that_is_renewed_is_left_alone(farm: Farm) -> None:
     job, start = started(farm)
     for _ in range(30):
         farm.later(seconds=50)
-        execution.claim(farm.context(), farm.site, start, HOLDER, 1)
+        claiming.claim(farm.context(), farm.site, start, HOLDER, 1)
         sweep(farm.context())
     assert (stored(farm, start).status, farm.job(job).status) == (CommandStatus.PROCESSING, JobStatus.CLAIMED)
 
@@ -164,10 +164,10 @@ def test_a_schedule_or_clock_that_is_a_little_early_or_late_leaves_nothing_out(
 def test_what_was_taken_or_is_over_is_not_sent_again(farm: Farm) -> None:
     taken = ordered(farm, "pause", timedelta(hours=1))
     ordered(farm, "resume", timedelta(seconds=90))
-    execution.claim(farm.context(), farm.site, taken, HOLDER, None)
+    claiming.claim(farm.context(), farm.site, taken, HOLDER, None)
     heard(farm)
     for _ in range(40):
-        execution.claim(farm.context(), farm.site, taken, HOLDER, 1)
+        claiming.claim(farm.context(), farm.site, taken, HOLDER, 1)
         farm.later(minutes=1)
         sweep(farm.context())
     assert len(heard(farm)) == 1  # the second, while it was a minute old

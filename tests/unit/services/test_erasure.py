@@ -25,7 +25,7 @@ from printpipe.services.access.directory import Directory, digest_of
 from printpipe.services.commands import commands
 from printpipe.services.commands.commands import Target
 from printpipe.services.context import Context
-from printpipe.services.files import files
+from printpipe.services.files import tickets
 from printpipe.services.jobs import dispatch
 from printpipe.services.live.hub import Attendance
 from printpipe.services.live.reader import Ended
@@ -205,7 +205,7 @@ def test_its_links_to_files_are_good_no_more(farm: Farm) -> None:
         claim = FetchToken(f"file-{organization}-0", 1, farm.now + timedelta(minutes=5))
         token = fetch_tokens.mint(claim, context.policy.fetch_token_secrets[0])
         with ends:
-            files.fetch(context, token, metadata_only=True)
+            tickets.fetch(context, token, metadata_only=True)
 
 
 class StoreAlone:

@@ -24,7 +24,7 @@ from printpipe.domain.ports.files import FileMissing, StoredFile
 from printpipe.domain.ports.platform import Platform
 from printpipe.domain.tenancy import SYSTEM
 from printpipe.services.context import Context
-from printpipe.services.files import contents, removal, uploads
+from printpipe.services.files import contents, files, removal, uploads
 from printpipe.services.files.uploads import Incoming, Purpose
 from printpipe.services.statistics import counting
 from printpipe.services.store.effects import Effect
@@ -95,13 +95,13 @@ class Shelf:
 
     def pictures(self, file_id: str) -> list[bytes]:
         found = []
-        for name in uploads.pictures(self.file(file_id)):
+        for name in files.pictures(self.file(file_id)):
             with self.bucket.open(name) as stream:
                 found.append(stream.read())
         return found
 
     def stored_pictures(self, file_id: str) -> list[bool]:
-        return [self.bucket.stat(each) is not None for each in uploads.pictures(self.file(file_id))]
+        return [self.bucket.stat(each) is not None for each in files.pictures(self.file(file_id))]
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_pictures_come_beside_the_file_and_are_shown_before_and_after(shelf: She
     assert shelf.pictures(file) == [shown, shown]
     assert contents.preview(shelf.context, file) == shown
     folder = before.gcs_path.rpartition("/")[0]
-    assert uploads.pictures(before) == [f"{folder}/plate_1.png", f"{folder}/plate_2.png"]
+    assert files.pictures(before) == [f"{folder}/plate_1.png", f"{folder}/plate_2.png"]
 
 
 def test_a_preview_after_the_reading_takes_the_picture_alone(shelf: Shelf) -> None:

@@ -23,7 +23,7 @@ from printpipe.services.access.api_keys import Wish
 from printpipe.services.access.directory import Directory
 from printpipe.services.commands import commands
 from printpipe.services.context import Context
-from printpipe.services.files import files, uploads
+from printpipe.services.files import tickets, uploads
 from printpipe.services.files.uploads import Incoming, Purpose
 from printpipe.services.jobs import prints, starts
 from tests.unused_ports import UnusedPorts
@@ -194,9 +194,9 @@ def test_what_was_not_written_is_said_to_be_unavailable(context: Context, ports:
 
 def test_a_token_is_not_used_up_for_bytes_that_cannot_be_had(context: Context, ports: Ports, tmp_path: Path) -> None:
     file_id = _upload(context, tmp_path / "cube.3mf")
-    ticket = files.ticket(context, file_id)
+    ticket = tickets.ticket(context, file_id)
     assert ticket is not None
     ports.documents.lose = "before"
     with pytest.raises(Unavailable):
-        files.fetch(context, ticket.token, metadata_only=False)
-    assert files.fetch(context, ticket.token, metadata_only=False).data
+        tickets.fetch(context, ticket.token, metadata_only=False)
+    assert tickets.fetch(context, ticket.token, metadata_only=False).data

@@ -14,7 +14,7 @@ from printpipe.domain.ports.documents import Create, Update
 from printpipe.domain.processing import ProcessedEvent
 from printpipe.domain.tenancy import SYSTEM
 from printpipe.services import metrics
-from printpipe.services.commands import execution
+from printpipe.services.commands import claiming
 from printpipe.services.store import metrics_queries
 from tests.farm import HOLDER, START, Farm, embedded_farm
 
@@ -80,7 +80,7 @@ def test_a_job_is_followed_through_queue_and_command(farm: Farm, caplog: pytest.
     given = metrics.take(farm.context())
     assert (given.queue_oldest, given.commands_pending, given.commands_oldest) == (0.0, 1, 3.0)
 
-    execution.claim(farm.context(), farm.site, start.command_id, HOLDER, None)
+    claiming.claim(farm.context(), farm.site, start.command_id, HOLDER, None)
     farm.later(seconds=5)
     farm.ends(start.command_id, CommandStatus.COMPLETED)
     farm.happens(job, "job_started")

@@ -16,8 +16,9 @@ from printpipe.domain.printer_records import Printer
 from printpipe.domain.tenancy import Caller
 from printpipe.domain.transfers import PrinterFile, Transfer, TransferStatus
 from printpipe.services.access.directory import Directory
-from printpipe.services.commands import execution
-from printpipe.services.commands.execution import Claimed, Result
+from printpipe.services.commands import claiming, execution
+from printpipe.services.commands.claims import Claimed
+from printpipe.services.commands.execution import Result
 from printpipe.services.context import Context
 from printpipe.services.files import storage, transfers, transfers_arrival, transfers_progress
 from printpipe.services.files.storage_results import Findings, Listing
@@ -91,7 +92,7 @@ def printer_of(context: Context) -> Printer:
 
 def take(context: Context) -> Claimed:
     """The one command that waits for the agent."""
-    (claimed,) = execution.claim_pending(context, SITE, None, AGENT, 10, 0)
+    (claimed,) = claiming.claim_pending(context, SITE, None, AGENT, 10, 0)
     return claimed
 
 
@@ -185,7 +186,7 @@ def test_a_transfer_ends_though_nobody_looks(context: Context, clock: Clock) -> 
     transfer, worker = begun(context)
     for _ in range(3):
         clock.wait(minutes=11)
-        execution.claim(context, SITE, worker.command_id, AGENT, worker.fence)
+        claiming.claim(context, SITE, worker.command_id, AGENT, worker.fence)
         transfers.sweep(context)
     assert stored(context, transfer).data["active"]
     clock.wait(minutes=12)
@@ -214,7 +215,7 @@ def test_what_was_put_for_a_failed_transfer_is_removed_by_the_next(context: Cont
     context.documents.commit(Update(f"printers/{PRINTER}", state))
     second = transfers.start_fetch(context, FILE, NO_KEY)
     assert context.platform.files.stat(name) is not None
-    for claimed in execution.claim_pending(context, SITE, None, AGENT, 10, 0):
+    for claimed in claiming.claim_pending(context, SITE, None, AGENT, 10, 0):
         if claimed.command.command_id == second.command_id:
             uploaded(context, second, worker_of(claimed))
     assert context.platform.files.stat(name) is None
@@ -229,7 +230,7 @@ def test_a_file_that_changed_on_the_printer_is_fetched_again(context: Context, c
     with pytest.raises(Conflict, match="downloaded"):
         transfers.start_fetch(context, FILE, NO_KEY)
     clock.wait(minutes=2)
-    for claimed in execution.claim_pending(context, SITE, None, AGENT, 10, 0):  # its lease has lapsed
+    for claimed in claiming.claim_pending(context, SITE, None, AGENT, 10, 0):  # its lease has lapsed
         end(context, claimed, CommandStatus.COMPLETED)
     listed(context, PrinterFile(path=PATH, name="cube.stl", size=len(CONTENT) + 1))
     located = storage.locate(context, FILE)
@@ -278,7 +279,7 @@ def test_a_test_that_waits_is_given_again(context: Context, clock: Clock) -> Non
     assert kept.data["result"] == {"model": "P1S", "firmwareVersion": "01.08"}
     storage.order_test(context, printer)
     clock.wait(minutes=3)
-    assert execution.claim_pending(context, SITE, None, AGENT, 10, 0) == []
+    assert claiming.claim_pending(context, SITE, None, AGENT, 10, 0) == []
     expired = printer_of(context).contact
     assert expired is not None
     assert (expired.status, expired.reason) == ("failed", "The agent did not take it in time")

@@ -6,7 +6,7 @@ from printpipe.dialects import cloud
 from printpipe.domain.values import Id, OptionalId, Whole
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services.commands import execution
+from printpipe.services.commands import claiming
 
 
 class Request(cloud.Model):
@@ -29,7 +29,7 @@ class Reply(cloud.Reply, cloud_views.ClaimedCommand):
 def post(call: Call, body: Request) -> Reply:
     """One client gets the command, with a lease; every other is told why not."""
     holder = body.agent_id or body.recipient_id
-    taken = execution.claim(call.context, body.recipient_id, body.command_id, holder, body.fence)
+    taken = claiming.claim(call.context, body.recipient_id, body.command_id, holder, body.fence)
     assert taken.command.acknowledged_at is not None
     shown = cloud_views.claimed(taken)
     return Reply(**dict(shown), acknowledged_at=taken.command.acknowledged_at)

@@ -9,7 +9,7 @@ from printpipe.domain.lifecycles import CommandStatus
 from printpipe.domain.values import Id, Moment, Name, OptionalId, OptionalName, Payload
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services.commands import commands, execution, polling
+from printpipe.services.commands import claiming, commands, polling
 from printpipe.services.commands.commands import Target
 
 
@@ -78,7 +78,7 @@ def get(call: Call, query: Arguments) -> Listing:
         return Listing(commands=[cloud_views.command(each) for each in found])
     call.context.require("commands.execute")
     holder = query.agent_id or query.recipient_id
-    claimed = execution.claim_pending(
+    claimed = claiming.claim_pending(
         call.context, query.recipient_id, query.printer_serial, holder, query.limit, query.wait
     )
     return Listing(commands=[cloud_views.claimed(each) for each in claimed])

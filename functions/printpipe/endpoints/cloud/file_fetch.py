@@ -4,7 +4,7 @@ from typing import Literal
 
 from printpipe.dialects import cloud
 from printpipe.endpoints.call import Call
-from printpipe.services.files import files
+from printpipe.services.files import tickets
 
 
 class Path(cloud.Model):
@@ -44,7 +44,7 @@ class Reply(cloud.Reply):
 
 def get(call: Call, path: Path, query: Arguments) -> Reply:
     """Uses the token up."""
-    fetched = files.fetch(call.context, path.fetch_token, metadata_only=query.mode == "metadata")
+    fetched = tickets.fetch(call.context, path.fetch_token, metadata_only=query.mode == "metadata")
     file = fetched.file
     return Reply(
         file_id=file.file_id,

@@ -6,7 +6,7 @@ from printpipe.domain.tenancy import NOBODY
 from printpipe.domain.values import Id
 from printpipe.endpoints import cloud_views
 from printpipe.endpoints.call import Call
-from printpipe.services.files import files
+from printpipe.services.files import tickets
 
 
 class Path(cloud.Model):
@@ -30,5 +30,5 @@ def get(call: Call, path: Path) -> Reply:
         call.context.recipient(path.recipient_id)
     elif call.context.directory.recipient(path.recipient_id) is None:
         raise NotFound("No such recipient", field="recipientId")
-    pending, skipped = cloud_views.waiting(call.context, files.waiting(call.context, path.recipient_id))
+    pending, skipped = cloud_views.waiting(call.context, tickets.waiting(call.context, path.recipient_id))
     return Reply(pending=pending, skipped=skipped, pending_files=pending, skipped_files=skipped)

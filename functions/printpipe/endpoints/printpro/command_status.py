@@ -12,7 +12,7 @@ from printpipe.endpoints import print_views, printpro_command_views
 from printpipe.endpoints.call import Call
 from printpipe.endpoints.printpro_command_views import CommandView
 from printpipe.endpoints.result_text import AnyResult, result_text
-from printpipe.services.commands import command_log
+from printpipe.services.commands import claiming, command_log
 from printpipe.services.commands.execution import Result
 
 _ENDS: Mapping[str, CommandStatus] = {
@@ -54,7 +54,7 @@ def put(call: Call, path: Path, body: Request) -> Standing:
     holder = f"{caller}/{body.agent_id}" if body.agent_id else caller
     end = _ENDS.get(body.status)
     if end is None:
-        taken = command_log.claim(call.context, path.id, holder, body.fence)
+        taken = claiming.claim_own(call.context, path.id, holder, body.fence)
         return Standing(
             **printpro_command_views.fields(taken.command),
             fence=taken.lease.fence,

@@ -17,7 +17,7 @@ from printpipe.domain.records import Command
 from printpipe.domain.tenant_records import Site
 from printpipe.services.commands import commands, execution, polling
 from printpipe.services.commands.commands import Target
-from printpipe.services.commands.execution import Claimed, Result
+from printpipe.services.commands.execution import Result
 from printpipe.services.context import Context
 from printpipe.services.jobs import jobs, steps
 from printpipe.services.printers import printers
@@ -113,17 +113,6 @@ def pending(context: Context, printer_id: str | None, limit: int) -> list[Comman
     return polling.in_turn([command for commands_of_one in found for command in commands_of_one])[:limit]
 
 
-def claim(context: Context, command_id: str, holder: str, fence: int | None) -> Claimed:
-    """Hands a command of the organization's to one executor, as `execution.claim` does.
-
-    Raises `Conflict` too where our agent is its executor.
-    """
-    command = Command.of(own(context, command_id))
-    if context.recipient(command.recipient_id).has_agent:
-        raise _of_our_agent(command)
-    return execution.claim(context, command.recipient_id, command_id, holder, fence)
-
-
 def report(context: Context, command_id: str, result: Result) -> Command:
     """Takes an executor's result, as `execution.report` does.
 
@@ -133,7 +122,7 @@ def report(context: Context, command_id: str, result: Result) -> Command:
     command = Command.of(own(context, command_id))
     if context.recipient(command.recipient_id).has_agent and command.status != result.status:
         if command.status != CommandStatus.UNKNOWN:
-            raise _of_our_agent(command)
+            raise of_our_agent(command)
         lease = command.lease
         result = replace(result, holder=lease.holder if lease else None, fence=lease.fence if lease else None)
     return execution.report(context, command.recipient_id, command_id, result)
@@ -177,7 +166,8 @@ def own(context: Context, command_id: str) -> Document:
     return document
 
 
-def _of_our_agent(command: Command) -> Conflict:
+def of_our_agent(command: Command) -> Conflict:
+    """What says that nobody but our agent carries a command out."""
     return Conflict("Our agent carries this out, and reports what becomes of it", detail=command.status.value)
 
 

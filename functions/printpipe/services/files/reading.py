@@ -19,7 +19,7 @@ from printpipe.domain.ports.documents import Document, PreconditionFailed, Updat
 from printpipe.domain.ports.files import FileExists, FileMissing
 from printpipe.domain.print_files import DEFAULT_LIMITS, Extruded, cleaned_picture, inspect, read_extruded
 from printpipe.services.context import Context
-from printpipe.services.files import files, uploads
+from printpipe.services.files import files
 from printpipe.services.store import file_queries
 from printpipe.services.store.effects import Effect
 
@@ -51,7 +51,7 @@ def read(context: Context, file_id: str, effect: Effect) -> None:
     if document is None or file is None or file.read_at is not None:
         return
     if file.deleted_at is not None:
-        uploads.discard(context, uploads.pictures(file))
+        files.discard(context, files.pictures(file))
         return
     try:
         found = _found(context, file)
@@ -86,7 +86,7 @@ def _write(context: Context, document: Document, found: _Found, effect: Effect) 
     current: Document | None = document
     for _ in range(_TRIES):
         if current is None or _is_removed(current):
-            uploads.discard(context, uploads.pictures(StoredPrintFile.of(document)))
+            files.discard(context, files.pictures(StoredPrintFile.of(document)))
             return
         file = StoredPrintFile.of(current)
         if file.read_at is not None:  # by another delivery, which has put the same

@@ -9,7 +9,7 @@ from printpipe.domain.lifecycles import JOBS, JobStatus
 from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Document, DocumentChanged, Update, Write
 from printpipe.services.context import Context
-from printpipe.services.files import files, library, storage, uploads
+from printpipe.services.files import files, library, storage
 from printpipe.services.files.storage import Located
 from printpipe.services.jobs import jobs, steps
 from printpipe.services.store import audit
@@ -48,7 +48,7 @@ def _remove_copy(context: Context, located: Located) -> None:
             context.documents.commit(*removing(context, document))
         except DocumentChanged:
             continue
-        uploads.discard(context, objects_of(stored))
+        files.discard(context, objects_of(stored))
         log("file_deleted", fileId=stored.file_id, size=stored.size)
         return
     raise Unavailable("The file is being changed by others", retry_after=1)
@@ -74,7 +74,7 @@ def removing(context: Context, document: Document) -> list[Write]:
 
 def objects_of(stored: StoredPrintFile) -> list[str]:
     """What the bucket holds of a file: itself, and its plates' pictures."""
-    return [stored.gcs_path, *uploads.pictures(stored)]
+    return [stored.gcs_path, *files.pictures(stored)]
 
 
 def clean(context: Context, file_ids: Sequence[str]) -> Cleaned:

@@ -16,20 +16,16 @@ from printpipe.domain.ports.documents import (
     DocumentExists,
     PreconditionFailed,
     Update,
-    Write,
 )
 from printpipe.domain.ports.files import FileMissing
 from printpipe.domain.print_files import PrintFile, check_file_name, check_media_type, inspect
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.access import sealing
 from printpipe.services.context import Context
-from printpipe.services.files import files, uploads
+from printpipe.services.files import files, upload_ends, uploads
 from printpipe.services.files.files import FileTicket
 from printpipe.services.files.uploads import Measured, Purpose
-from printpipe.services.store import audit, repetition
-
-TOO_LONG = "it took too long"
-"""Why an upload has failed that was not completed in time."""
+from printpipe.services.store import repetition
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ def begin(context: Context, purpose: Purpose, announced: Announced, once: Once) 
     try:
         context.documents.commit(
             Create(target, upload.data()),
-            _audit(context, "upload.opened", upload, upload.file_name),
+            upload_ends.audited(context, "upload.opened", upload, upload.file_name),
             *repetition.mark(context, upload.organization_id, once, target),
         )
     except DocumentExists:
@@ -101,7 +97,7 @@ def complete(context: Context, file_id: str, recipient_id: str | None, sha256: s
     if expected is None:
         raise InvalidInput("Send the file's sha256: the upload was begun without it", field="sha256")
     if upload.expires_at <= context.now():
-        _fail(context, document, upload, TOO_LONG)
+        _fail(context, document, upload, upload_ends.TOO_LONG)
         raise Gone("The upload took too long; begin another")
     measured, content = _verified(context, document, upload, expected)
     file = uploads.finished(context, upload, measured, content)
@@ -119,11 +115,6 @@ def complete(context: Context, file_id: str, recipient_id: str | None, sha256: s
         return _settled(context, Upload.of(again), sha256)
     uploads.note_stored(file)
     return uploads.first_ticket(context, file)
-
-
-def lapse(context: Context, document: Document) -> list[Write]:
-    """The writes that end an upload that took too long; its object is to be removed after them."""
-    return _failing(context, document, Upload.of(document), TOO_LONG)
 
 
 def _begun(context: Context, recipient: Recipient, once: Once) -> Opening | FileTicket | None:
@@ -189,27 +180,11 @@ def _verified(context: Context, document: Document, upload: Upload, sha256: str)
 def _fail(context: Context, document: Document, upload: Upload, why: str) -> None:
     """Ends the upload, then removes its object; in this order, lest a file be made of what is gone."""
     try:
-        context.documents.commit(*_failing(context, document, upload, why))
+        context.documents.commit(*upload_ends.failing(context, document, upload, why))
     except DocumentChanged:  # another call has ended it, one way or the other
         return
-    uploads.discard(context, [upload.gcs_path])
+    files.discard(context, [upload.gcs_path])
     log("upload_failed", fileId=upload.file_id, why=why)
-
-
-def _failing(context: Context, document: Document, upload: Upload, why: str) -> list[Write]:
-    failed = {"status": UploadStatus.FAILED.value, "failure": why, "uploadUrl": None}
-    return [Update(document.path, failed, document.version), _audit(context, "upload.failed", upload, why)]
-
-
-def _audit(context: Context, action: str, upload: Upload, detail: str) -> Create:
-    return audit.entry(
-        context,
-        action,
-        upload.organization_id,
-        subject=upload.file_id,
-        recipient_id=upload.recipient_id,
-        detail=detail,
-    )
 
 
 def _url_place(intake: Intake) -> str:

@@ -18,7 +18,7 @@ from printpipe.domain.print_files import PrintFile, inspect
 from printpipe.domain.sizes import UPLOAD_BYTES
 from printpipe.domain.transfers import STORED, Transfer, TransferStatus
 from printpipe.services.context import Context
-from printpipe.services.files import files, storage, storage_results, transfers, uploads
+from printpipe.services.files import files, storage, storage_results, tickets, transfers, uploads
 from printpipe.services.files.transfers import Worker
 from printpipe.services.files.uploads import Measured
 from printpipe.services.store import audit, file_queries
@@ -81,7 +81,7 @@ def open_way(context: Context, transfer_id: str, worker: Worker, announced: Sums
         except PreconditionFailed:
             continue
         if transfer.object_name is not None:
-            uploads.discard(context, [transfer.object_name])
+            files.discard(context, [transfer.object_name])
         else:
             _discard_of_earlier(context, transfer)
         return Opening(url, content_type, now + lifetime)
@@ -107,7 +107,7 @@ def discard_leftover(context: Context, transfer: Transfer) -> None:
     if transfer.object_name is None or transfer.kind != "fetch" or transfer.status == TransferStatus.COMPLETED:
         return
     path = storage_results.transfer_path(context, transfer.transfer_id)
-    uploads.discard(context, [transfer.object_name])
+    files.discard(context, [transfer.object_name])
     context.documents.commit(Update(path, {"objectName": None}))
 
 
@@ -175,7 +175,7 @@ def _made(context: Context, transfer: Transfer, measured: Measured, content: Pri
         size=measured.size,
         sha256=measured.sha256,
         md5=measured.md5,
-        fetch_token=fetch_tokens.digest(files.mint(context, intake.file_id, 1, expires)),
+        fetch_token=fetch_tokens.digest(tickets.mint(context, intake.file_id, 1, expires)),
         fetch_token_expiry=expires,
         kind=_suffix(transfer).removeprefix("."),
         origin=origin,
@@ -239,7 +239,7 @@ def _is_needed(context: Context, file: Document) -> bool:
 
 def _discard_copies(context: Context, older: Sequence[Document]) -> None:
     for each in map(StoredPrintFile.of, older):
-        uploads.discard(context, [each.gcs_path, *uploads.pictures(each)])
+        files.discard(context, [each.gcs_path, *files.pictures(each)])
         log("file_replaced", fileId=each.file_id)
 
 

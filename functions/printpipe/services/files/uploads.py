@@ -1,7 +1,6 @@
 """Takes print files in: checked, hashed, stored, each with a held job of the same id."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -11,7 +10,7 @@ from printpipe.domain.errors import InvalidInput, NotFound, TooLarge, Unavailabl
 from printpipe.domain.file_records import Intake, Plate, PrintSettings, StoredPrintFile
 from printpipe.domain.ids import Once, new_id
 from printpipe.domain.lifecycles import JobStatus, file_status
-from printpipe.domain.log import log, log_failure
+from printpipe.domain.log import log
 from printpipe.domain.ports.documents import Create, Delete, DocumentExists, PreconditionFailed
 from printpipe.domain.ports.files import FileMissing
 from printpipe.domain.print_files import (
@@ -25,7 +24,9 @@ from printpipe.domain.sizes import REQUEST_BYTES, UPLOAD_BYTES
 from printpipe.domain.tenancy import Recipient
 from printpipe.services.access.sealing import seal
 from printpipe.services.context import Context
-from printpipe.services.files.files import FileTicket, mint, path, secret_place
+from printpipe.services.files import files
+from printpipe.services.files.files import FileTicket, path, secret_place
+from printpipe.services.files.tickets import mint
 from printpipe.services.jobs import jobs
 from printpipe.services.store import audit, queries, repetition
 
@@ -187,20 +188,6 @@ def creations(context: Context, file: StoredPrintFile) -> list[Create]:
     ]
 
 
-def pictures(file: StoredPrintFile) -> list[str]:
-    """The objects that hold the pictures of its plates, or will once the file has been read."""
-    return [plate.thumbnail_path for plate in file.plates if plate.thumbnail_path]
-
-
-def discard(context: Context, objects: Sequence[str]) -> None:
-    """Removes objects that nothing names; what cannot be removed is logged."""
-    for name in objects:
-        try:
-            context.platform.files.delete(name)
-        except Exception:
-            log_failure("file_discard_failed", path=name)
-
-
 def first_ticket(context: Context, file: StoredPrintFile) -> FileTicket:
     """The file with the token that it was born with, used up as that may be."""
     return FileTicket(file, mint(context, file.file_id, 1, file.fetch_token_expiry), file.fetch_token_expiry)
@@ -237,12 +224,12 @@ def _store(
     except Unavailable:  # it may have been written all the same; and a clean-up would not get through
         raise
     except DocumentExists:
-        discard(context, [file.gcs_path])
+        files.discard(context, [file.gcs_path])
         if first := _repeated(context, recipient, once):
             return first
         raise Unavailable("Another job was faster with this number", retry_after=1) from None
     except Exception:
-        discard(context, [file.gcs_path])
+        files.discard(context, [file.gcs_path])
         raise
     note_stored(file)
     return first_ticket(context, file)
@@ -294,7 +281,7 @@ def withdraw(context: Context, file_id: str) -> None:
         except PreconditionFailed:  # it has just been read, or its job begun
             continue
         stored = StoredPrintFile.of(file)
-        discard(context, [stored.gcs_path, *pictures(stored)])
+        files.discard(context, [stored.gcs_path, *files.pictures(stored)])
         return
 
 

@@ -8,7 +8,7 @@ from printpipe.domain.lifecycles import AT_THE_PRINTER, JOBS, JobStatus
 from printpipe.domain.ports.documents import DocumentChanged
 from printpipe.domain.tenancy import NOBODY, Recipient
 from printpipe.services.context import Context
-from printpipe.services.files import files
+from printpipe.services.files import tickets
 from printpipe.services.files.files import FileTicket
 from printpipe.services.jobs import jobs, starts, steps
 from printpipe.services.store import queries
@@ -39,7 +39,7 @@ def shake_hands(context: Context, recipient_id: str, product_id: str, job_id: st
     if file_id is None:
         query = queries.newest_files_of_product(context.collections, recipient.id, product_id, 1)
         file_id = next((each.id for each in context.documents.query(query)), None)
-    return files.renew(context, file_id, takes_job=job is None or _is_to_begin(job)) if file_id else None
+    return tickets.renew(context, file_id, takes_job=job is None or _is_to_begin(job)) if file_id else None
 
 
 def report(context: Context, recipient_id: str, product_id: str, job_id: str | None, progress: Progress) -> JobStatus:

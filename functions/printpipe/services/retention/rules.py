@@ -15,7 +15,7 @@ from printpipe.domain.ports.documents import Delete, Document, Query, Write
 from printpipe.domain.processing import REMEMBERED
 from printpipe.domain.transfers import TransferStatus
 from printpipe.services.context import Context
-from printpipe.services.files import removal, resumable_uploads
+from printpipe.services.files import removal, upload_ends
 from printpipe.services.jobs import jobs
 from printpipe.services.store import file_queries, repetition
 from printpipe.services.store.retention_queries import (
@@ -115,7 +115,7 @@ def _upload(context: Context, document: Document) -> Going | None:
 
 
 def _overdue_upload(context: Context, document: Document) -> Going:
-    return Going(resumable_uploads.lapse(context, document), afterwards=[document.data["gcsPath"]])
+    return Going(upload_ends.lapse(context, document), afterwards=[document.data["gcsPath"]])
 
 
 def _unused_file(context: Context, document: Document) -> Going | None:
