@@ -148,7 +148,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-@pytest.mark.timeout(count(1800, quick=60))
+@pytest.mark.timeout(count(5400, quick=60))
 @pytest.mark.parametrize("sweeper", SWEEPERS, ids=[each.name for each in SWEEPERS])
 def test_a_sweeper_is_bounded_and_has_no_effect_twice(sweeper: Sweeper, folder: Path) -> None:
     small = swept(sweeper, folder / "small.db", DOCUMENTS // PART)
