@@ -33,10 +33,10 @@ class Poison:
         with pytest.raises(RuntimeError, match="500"):
             self._deliver(FUNCTION, {})
 
-    def dies(self) -> None:
+    def dies(self, **more: str) -> None:
         """Is given up, as Pub/Sub does after five attempts."""
         source = "CloudPubSubDeadLetterSource"
-        self._deliver(STORE, {f"{source}Subscription": FUNCTION, f"{source}DeliveryCount": "5"})
+        self._deliver(STORE, {f"{source}Subscription": FUNCTION, f"{source}DeliveryCount": "5", **more})
 
     def letters(self, query: str = "", **credential: Any) -> Any:
         """What is shown of it."""
@@ -100,6 +100,19 @@ def test_one_that_nobody_can_read_is_replayed_and_removed_too(cloud: Cloud, site
     audit = cloud.call("GET", f"/api/v1/organizations/{site.organization}/audit", key=site.organization_key).json()
     done = {each["action"]: each["subject"] for each in audit["entries"]}
     assert done == {"dead_letter.replayed": one["deadLetterId"], "dead_letter.removed": other["deadLetterId"]}
+
+
+def test_one_that_is_not_taken_when_it_is_replayed_dies_again(cloud: Cloud, site: Site, poison: Poison) -> None:
+    poison.dies()
+    (letter,) = poison.letters(key=site.organization_key)
+    assert call(cloud, "POST", letter, site.organization_key).json()["status"] == "replayed"
+
+    for _ in range(2):
+        poison.dies(only=FUNCTION, replay="1")
+
+    (again,) = poison.letters(key=site.organization_key)
+    assert (again["deadLetterId"], again["status"], again["replays"]) == (letter["deadLetterId"], "dead", 1)
+    assert poison.alerts() == 2
 
 
 @pytest.mark.parametrize("cloud", [pytest.param("google", marks=pytest.mark.emulators)], indirect=True)

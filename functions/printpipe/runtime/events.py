@@ -71,7 +71,7 @@ def read_change(event: CloudEvent) -> Change:
 def _take(function: str, topic: str, event: CloudEvent, handle: Callable[..., None]) -> None:
     """Gives a message to its handler, unless it was dealt with before; what fails is noted for who looks into it."""
     posted = Posted.of(event.get_data(), str(event["time"]))
-    if posted.attributes.get(ONLY, function) != function:
+    if topic != DEAD_LETTERS and posted.attributes.get(ONLY, function) != function:
         return
     request_id, parent = (
         posted.attributes.get("requestId") or str(event["id"]),
