@@ -53,7 +53,8 @@ def server(row: Row) -> Callable[[CloudEvent], None]:
 
     # Known to the framework by its name: a subscription pushes to what the platform takes for an HTTP function.
     serve.__name__ = row.entry_point
-    return functions_framework.cloud_event(serve)
+    registered: Callable[[CloudEvent], None] = functions_framework.cloud_event(serve)
+    return registered
 
 
 def read_change(event: CloudEvent) -> Change:

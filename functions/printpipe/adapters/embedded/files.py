@@ -99,8 +99,10 @@ class EmbeddedFiles:
         """A URL that serves the object for a while, as an attachment of that name."""
         return self._sign("GET", name, lifetime, {"file_name": file_name})
 
-    def sign_upload(self, name: str, size: int, content_type: str, lifetime: timedelta) -> str:
-        """A URL to which exactly `size` bytes of a new object can be PUT for a while."""
+    def sign_upload(
+        self, name: str, size: int, content_type: str, lifetime: timedelta, origin: str | None = None
+    ) -> str:
+        """A URL to which exactly `size` bytes of a new object can be PUT for a while; from any origin."""
         return self._sign("PUT", name, lifetime, {"size": str(size), "content_type": content_type})
 
     def open_signed(self, name: str, parameters: Mapping[str, str]) -> Download:

@@ -93,16 +93,25 @@ class GoogleFiles:
 
         return str(reach(_SERVICE, attempt))
 
-    def sign_upload(self, name: str, size: int, content_type: str, lifetime: timedelta) -> str:
+    def sign_upload(
+        self, name: str, size: int, content_type: str, lifetime: timedelta, origin: str | None = None
+    ) -> str:
         """The URL of a resumable upload of exactly `size` bytes of a new object, to be PUT in one or several parts.
 
-        Cloud Storage ends such an upload after a week; a shorter `lifetime` is for the caller to enforce.
+        Cloud Storage ends such an upload after a week; a shorter `lifetime` is for the caller to enforce. It lets
+        browsers of the `origin` alone see the answers, if the bucket's CORS has it too:
+        https://cloud.google.com/storage/docs/performing-resumable-uploads#initiate-session
         """
         blob = self._bucket.blob(name)
 
         def attempt(timeout: float) -> Any:
             return blob.create_resumable_upload_session(
-                content_type=content_type, size=size, if_generation_match=0, timeout=timeout, retry=None
+                content_type=content_type,
+                size=size,
+                origin=origin,
+                if_generation_match=0,
+                timeout=timeout,
+                retry=None,
             )
 
         try:

@@ -45,5 +45,10 @@ class Files(Protocol):
     def sign_get(self, name: str, lifetime: timedelta, file_name: str) -> str:
         """A URL that serves the object for a while without another credential, as an attachment of that name."""
 
-    def sign_upload(self, name: str, size: int, content_type: str, lifetime: timedelta) -> str:
-        """A URL to which exactly `size` bytes of a new object can be PUT for a while (resumable where supported)."""
+    def sign_upload(
+        self, name: str, size: int, content_type: str, lifetime: timedelta, origin: str | None = None
+    ) -> str:
+        """A URL to which exactly `size` bytes of a new object can be PUT for a while (resumable where supported).
+
+        `origin` is the web app whose browsers PUT them, as it stands in their `Origin` header.
+        """

@@ -1,5 +1,6 @@
 """POST /upload: takes in a print file, as multipart/form-data or from a URL; or opens a resumable upload for one."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, SecretStr
@@ -17,6 +18,7 @@ from printpipe.services.files.files import FileTicket
 from printpipe.services.files.resumable_uploads import Announced, Opening
 from printpipe.services.files.uploads import Incoming, Purpose
 
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _UNSTATED = "application/octet-stream"
 """What a part without a media type is."""
 
@@ -88,7 +90,10 @@ def _take(call: Call, body: Request, once: Once, file: UploadedFile | None) -> F
         raise InvalidInput("Send a file, a gcodeUrl, or the size of a file to come", field="file")
     if body.file_name is None:
         raise InvalidInput("Send the fileName of the file to come", field="fileName")
-    announced = Announced(body.file_name, body.content_type or _UNSTATED, body.size)
+    origin = call.request.headers.get("origin", "")
+    announced = Announced(
+        body.file_name, body.content_type or _UNSTATED, body.size, origin if _ORIGIN.fullmatch(origin) else None
+    )
     return resumable_uploads.begin(call.context, purpose, announced, once)
 
 

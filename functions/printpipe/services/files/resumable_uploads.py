@@ -30,11 +30,15 @@ from printpipe.services.store import repetition
 
 @dataclass(frozen=True)
 class Announced:
-    """A file that is to come: the name and media type that its sender gives, and its size in bytes."""
+    """A file that is to come: the name and media type that its sender gives, and its size in bytes.
+
+    `origin` is the web app whose browsers put its bytes, where they do.
+    """
 
     name: str
     media_type: str
     size: int
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ def begin(context: Context, purpose: Purpose, announced: Announced, once: Once) 
         return first
     intake = _accept(context, recipient, purpose, announced, once)
     lifetime = context.policy.upload_lifetime
-    url = context.platform.files.sign_upload(intake.gcs_path, announced.size, intake.content_type, lifetime)
+    url = context.platform.files.sign_upload(
+        intake.gcs_path, announced.size, intake.content_type, lifetime, announced.origin
+    )
     upload = Upload(
         **{name: getattr(intake, name) for name in Intake.model_fields},
         status=UploadStatus.UPLOADING,
