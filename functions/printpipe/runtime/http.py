@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +101,7 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
     _admit_sockets(sides)
 
     def serve(request: FlaskRequest) -> Response:
-        request_id = _request_id(request.headers.get("X-Request-Id"))
+        began, request_id = time.monotonic(), _request_id(request.headers.get("X-Request-Id"))
         side = sides[-1] if _comes_with_a_token_alone(request) else sides[0]
         with logs.bound(requestId=request_id, function=row.name), billed() as bill:
             told: dict[str, str] = {}
@@ -109,12 +110,21 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
                 span.note("http.response.status_code", answer.status)
                 if answer.status >= 500:
                     span.fail(f"answered {answer.status}")
+            _note_request(row, request, answer, began)
             if cost := bill.lines():
                 log("request_billed", **cost)
         headers = {"Content-Type": answer.MEDIA_TYPE, **_HEADERS, **told, **answer.headers, "X-Request-Id": request_id}
         return _response(request, answer, headers)
 
     return serve
+
+
+def _note_request(row: Row, request: FlaskRequest, answer: Answer, began: float) -> None:
+    """Logs what was asked and answered. The platform's own line, whose URL may hold a credential, is not kept then."""
+    assert row.http is not None
+    milliseconds = round((time.monotonic() - began) * 1000)
+    method = request.method if request.method in row.http.methods else "_OTHER"
+    log("request_served", method=method, route=row.http.path, status=answer.status, milliseconds=milliseconds)
 
 
 def _span(row: Row, request: FlaskRequest) -> AbstractContextManager[Span]:

@@ -125,9 +125,12 @@ def test_a_short_break_is_nobody_s_business(farm: Farm) -> None:
     assert (told(farm), farm.at(printer).presence.status) == ([], "online")
 
 
-def test_a_site_that_falls_silent_is_told_of_and_not_each_of_its_printers(farm: Farm) -> None:
+def test_a_site_that_falls_silent_is_told_of_and_not_each_of_its_printers(
+    farm: Farm, caplog: pytest.LogCaptureFixture
+) -> None:
     printers = [active(farm) for _ in range(5)]
     minutes(farm, 30, beats=False)
+    assert [each.getMessage() for each in caplog.records].count("site_silent") == 1
     assert told(farm) == [("site_offline", None)]
     assert {farm.at(each).presence.status for each in printers} == {"offline"}
     minutes(farm, 20, reports=printers)

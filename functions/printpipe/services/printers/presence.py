@@ -6,6 +6,7 @@ it; those that stay silent when it is back are told of then. Every change is wri
 that the document be as it was read: of two sweeps at once one does it.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -98,7 +99,12 @@ class _Run:
         """A site was not heard of for too long."""
         site = Site.of(document)
         gone = Presence(since=site.last_seen_at, told=True)
-        return self._changed(document, gone, [_site_notice(site, gone)])
+        done = self._changed(document, gone, [_site_notice(site, gone)])
+        if done.offline:
+            log(
+                "site_silent", level=logging.WARNING, recipientId=site.recipient_id, organizationId=site.organization_id
+            )
+        return done
 
     def site_heard(self, document: Document) -> Swept:
         """A site was heard of that is offline; before it is online, its printers that stay silent are told of."""
