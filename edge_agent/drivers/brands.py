@@ -13,8 +13,8 @@ from edge_agent.config import AgentConfig, PrinterConfig, PrinterSection, PrusaL
 from edge_agent.drivers.bambu import probe as bambu
 from edge_agent.drivers.bambu.driver import BambuDriver
 from edge_agent.drivers.base import ConnectionFailed, Driver, PrinterInfo, Probe, Stranger
-from edge_agent.drivers.prusalink import probe as prusalink
-from edge_agent.drivers.prusalink.driver import PrusaLinkDriver
+from edge_agent.drivers.prusalink import device as prusalink
+from edge_agent.drivers.prusalink.probe import visit_stranger as visit_prusalink
 from edge_agent.execution import Rooms
 from edge_agent.logs import log
 from edge_agent.timestamps import Clock
@@ -39,7 +39,7 @@ class Brand:
 
 BUILT_IN = (
     Brand("bambu", PrinterConfig, BambuDriver, "bambu", bambu.visit_stranger),
-    Brand("prusalink", PrusaLinkConfig, PrusaLinkDriver, "prusa", prusalink.visit_stranger),
+    Brand("prusalink", PrusaLinkConfig, prusalink.driver, "prusa", visit_prusalink),
 )
 
 

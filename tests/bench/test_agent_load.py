@@ -23,6 +23,7 @@ from local.sample_print import make_3mf
 from local.simulator.farm import Farm, SimulatedPrinter
 from tests.counts import count
 from tests.integration.agent_site import agent, until
+from tests.printer_sections import section
 from tests.unit.agent.stand_in_cloud import SITE, StandInCloud
 
 PRINTERS = count(40, quick=4)
@@ -69,17 +70,7 @@ def write_config(cloud: StandInCloud, printers: list[SimulatedPrinter], folder: 
         "state_dir": str(folder / "state"),
         "discovery": False,
         "pictures": {"on_events": False},
-        "printers": [
-            {
-                "serial": printer.serial,
-                "address": printer.host,
-                "access_code": printer.access_code,
-                "mqtt_port": printer.mqtt_port,
-                "ftps_port": printer.ftps_port,
-                "ca_file": str(printer.ca_file),
-            }
-            for printer in printers
-        ],
+        "printers": [section(printer) for printer in printers],
     }
     path = folder / "config.json"
     path.touch(mode=0o600)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,8 @@ from local.seeding import LANES, subscription
 from local.simulator.farm import SimulatedPrinter
 from tests.backends import Backend
 from tests.cloud import TOPIC, Cloud, running
+from tests.integration.agent_process import AgentProcess, start
+from tests.printer_sections import section
 
 ROOT = Path(__file__).parents[2]
 
@@ -185,18 +186,7 @@ class AgentSite:
             "state_dir": str(folder / "state"),
             "discovery": False,
             "timing": TIMING | timing,
-            "printers": [
-                {
-                    "serial": printer.serial,
-                    "address": printer.host,
-                    "access_code": printer.access_code,
-                    "type": "bambu",
-                    "mqtt_port": printer.mqtt_port,
-                    "ftps_port": ftps_port or printer.ftps_port,
-                    "ca_file": str(printer.ca_file),
-                }
-                for printer in printers
-            ],
+            "printers": [section(printer, ftps_port=ftps_port or printer.ftps_port) for printer in printers],
         }
         if pubsub and self.relay is not None:
             config["pubsub"] = {
@@ -233,12 +223,10 @@ def _relay(cloud: Cloud) -> Iterator[RelayServer]:
 
 
 @contextlib.contextmanager
-def agent(config: Path, *arguments: str, module: str = "edge_agent") -> Iterator[subprocess.Popen[bytes]]:
+def agent(config: Path, *arguments: str, module: str = "edge_agent") -> Iterator[AgentProcess]:
     """The agent's process; SIGTERM at the end, and it must go within three seconds."""
     with (config.parent / "agent.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, "--config", str(config), *arguments], cwd=ROOT, stdout=log, stderr=log
-        )
+        process = start(module, ["--config", str(config), *arguments], log)
         try:
             yield process
         finally:

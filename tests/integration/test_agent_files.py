@@ -17,7 +17,7 @@ from local.simulator.prusa_printer import SimulatedPrusa
 from tests.counts import SOAK, count
 from tests.integration.agent_site import AgentSite, agent, logged, until
 from tests.integration.conftest import NewSite
-from tests.integration.test_agent_prusalink import described
+from tests.printer_sections import section
 
 LARGE_BYTES = count(60_000_000, quick=6_000_000)
 SLOW_BYTES = 2_000_000
@@ -52,7 +52,7 @@ class Workshop:
         self.config = site.write_config(farm.printers, folder / "agent", poll=0.2)
         written = json.loads(self.config.read_text())
         written["printers"][-1]["access_code"] = "00000000"
-        written["printers"].append(described(self.prusa))
+        written["printers"].append(section(self.prusa))
         self.config.write_text(json.dumps(written))
         self._card = folder / "farm" / "printers" / self.p1s.serial
         self._agent = ExitStack()

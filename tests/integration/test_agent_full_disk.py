@@ -2,7 +2,6 @@
 
 import json
 import resource
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from local.sample_print import make_3mf
 from local.simulator.farm import Farm, SimulatedPrinter
+from tests.integration.agent_process import AgentProcess
 from tests.integration.agent_site import agent, until
 from tests.unit.agent.stand_in_cloud import StandInCloud, stand_in_cloud
 from tests.unit.agent.test_agent_storage import settings
@@ -41,7 +41,7 @@ def start(cloud: StandInCloud, printer: SimulatedPrinter, job: str) -> str:
 
 
 @contextmanager
-def full_disk(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+def full_disk(process: AgentProcess) -> Iterator[None]:
     """The process can write no byte to any file."""
     before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     try:

@@ -17,6 +17,7 @@ from local.simulator.prusa_printer import SimulatedPrusa
 from tests.counts import SOAK
 from tests.integration.agent_site import LONG, SHORT, AgentSite, Started, agent, logged, until
 from tests.integration.conftest import NewSite
+from tests.printer_sections import section
 
 UNDECIDABLE = frozenset({Step.SENDING, Step.HANDED_OVER})
 """Where a killed start may have gone out or not: then the printer decides, and an unseen start is `unknown`."""
@@ -38,18 +39,6 @@ def gcode(project: bytes) -> bytes:
 BRIEF, ENDLESS = gcode(SHORT), gcode(LONG)
 
 
-def described(printer: SimulatedPrusa, **changes: str) -> dict[str, Any]:
-    """The printer as the agent's configuration has it."""
-    right = {
-        "type": "prusalink",
-        "serial": printer.serial,
-        "address": printer.host,
-        "access_code": printer.access_code,
-        "http_port": printer.http_port,
-    }
-    return right | changes
-
-
 class PrusaSite:
     """A site with one printer; its agent is run by the tests."""
 
@@ -58,7 +47,7 @@ class PrusaSite:
         self.printer = printer
         self.serial = printer.serial
         self.config = site.write_config([], folder, poll=0.1)
-        self.configure([described(printer)])
+        self.configure([section(printer)])
 
     def configure(self, printers: list[dict[str, Any]]) -> None:
         """Write these printers into the agent's configuration."""
@@ -292,9 +281,9 @@ def test_a_printer_that_is_not_the_one_is_left_alone(embedded_sites: NewSite, tm
     with Farm(["CoreOne", "CoreOne"], speed=300, state_dir=tmp_path / "farm") as farm:
         guarded, mistaken = farm.prusas
         here = PrusaSite(embedded_sites(), guarded, tmp_path / "agent")
-        here.configure([described(guarded, access_code="wrong"), described(mistaken, serial="10589-elsewhere")])
+        here.configure([section(guarded, access_code="wrong"), section(mistaken, serial="10589-elsewhere")])
         with agent(here.config):
-            until(lambda: here.states().count("offline") == 2, 5)
+            until(lambda: here.states().count("offline") == 2)
             wrong_key = here.order(BRIEF)
             here.serial = "10589-elsewhere"
             wrong_printer = here.order(BRIEF + b"; the other\n")

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,9 @@ import pytest
 from local.sample_print import make_3mf
 from local.simulator.farm import Farm, SimulatedPrinter
 from tests.counts import count
+from tests.integration.agent_process import AgentProcess
 from tests.integration.agent_site import TIMING, agent, logged, until
+from tests.printer_sections import section
 from tests.unit.agent.stand_in_cloud import SITE, StandInCloud, stand_in_cloud
 
 TIMES = TIMING | {"reload": 0.2, "pull_wait": 0.5, "heartbeat": 0.5}
@@ -64,18 +65,6 @@ class File:
     def connections(self, printer: SimulatedPrinter) -> int:
         """How often the agent has connected to the printer."""
         return len(self.logged("printer_connected", printerSerial=printer.serial))
-
-
-def section(printer: SimulatedPrinter, **changes: Any) -> dict[str, Any]:
-    return {
-        "serial": printer.serial,
-        "address": printer.host,
-        "access_code": printer.access_code,
-        "mqtt_port": printer.mqtt_port,
-        "ftps_port": printer.ftps_port,
-        "ca_file": str(printer.ca_file),
-        **changes,
-    }
 
 
 @pytest.fixture
@@ -223,7 +212,7 @@ def test_a_hangup_has_the_file_read_at_once(
         assert _seconds_to_end(process) < 3
 
 
-def _seconds_to_end(process: subprocess.Popen[bytes]) -> float:
+def _seconds_to_end(process: AgentProcess) -> float:
     began = time.monotonic()
     process.terminate()
     assert process.wait(5) == 0

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +19,7 @@ from local.simulator.authority import Authority
 from local.simulator.farm import Farm, SimulatedPrinter
 from local.simulator.ssdp import Announcement, Announcer
 from tests.integration.agent_site import AgentSite, agent, logged, until
+from tests.printer_sections import configured
 from tests.unit.agent.agent_rooms import events, rooms_in
 
 TIMING = Timing(
@@ -37,21 +37,6 @@ TIMING = Timing(
 )
 NOWHERE = "127.0.0.99"
 """An address of loopback at which nobody listens."""
-
-
-def configured(printer: SimulatedPrinter, **changes: Any) -> PrinterConfig:
-    return PrinterConfig.model_validate(
-        {
-            "serial": printer.serial,
-            "address": printer.host,
-            "access_code": printer.access_code,
-            "mqtt_port": printer.mqtt_port,
-            "ftps_port": printer.ftps_port,
-            "camera_port": printer.camera_port,
-            "ca_file": printer.ca_file,
-            **changes,
-        }
-    )
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """A Bambu printer as the agent sees it: one session, and what is built on its reports."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from threading import Event
 from typing import Any
 
@@ -28,6 +27,7 @@ from edge_agent.drivers.bambu.stops import Stops
 from edge_agent.drivers.bambu.storage import BambuStorage
 from edge_agent.drivers.bambu.whereabouts import Whereabouts
 from edge_agent.drivers.base import Camera, PrinterInfo, StatusReport
+from edge_agent.drivers.presence import Presence, offline
 from edge_agent.drivers.problems import Problem, ProblemWatch
 from edge_agent.execution import Rooms, Run
 from edge_agent.reporters.events import EventReporter
@@ -51,6 +51,7 @@ class BambuDriver:
         self._hms = HmsWatch(printer.serial, rooms, events)
         self._session = Session(place, timing, clock.monotonic, rooms.stopping)
         self._session.on_picture = self._see
+        self._presence = Presence(self._session, rooms)
         self._contact = contact = Contact(self._session, clock, timing.ack_timeout)
         self._effects = Effects(printer.serial, self._session, contact, self._desk, timing, clock)
         self._starts = Starts(place, self.storage, self._session, contact, self._desk, timing, clock)
@@ -122,23 +123,14 @@ class BambuDriver:
             self._problems.see(problem)
 
     def status(self) -> StatusReport | None:
-        """The printer's status; a short break in the connection does not make it offline."""
-        offline = self._session.unready_for >= self._rooms.timing.offline_after
+        """The printer's status, offline included (see `presence`)."""
         picture = self._session.picture
-        if not offline and picture.gcode_state == "UNKNOWN":
-            return None
-        if offline:
-            return StatusReport("offline", ("offline",), {"gcodeState": picture.gcode_state, "online": False})
-        return self._report(picture)
+        if self._presence.is_offline:
+            return offline(picture.gcode_state)
+        return None if picture.gcode_state == "UNKNOWN" else self._report(picture)
 
     def _problem(self) -> Problem | None:
-        session = self._session
-        trouble = session.trouble
-        if trouble is not None and not trouble.passing:
-            return trouble
-        if trouble is not None and session.unready_for >= self._rooms.timing.offline_after:
-            return trouble.lasting(self._rooms.server_time.now() - timedelta(seconds=session.unready_for))
-        return troubles.DEVELOPER_MODE_OFF if session.needs_developer_mode else None
+        return self._presence.problem or (troubles.DEVELOPER_MODE_OFF if self._session.needs_developer_mode else None)
 
     def _move(self, address: str) -> None:
         self.address = self._events.address = address

@@ -1,42 +1,15 @@
 """A printer that answers: what every command needs before it decides anything."""
 
-from typing import Protocol
-
 from edge_agent.drivers.polled.looks import Look
+from edge_agent.drivers.polled.session import Session
 from edge_agent.execution import Refused, Run
 from edge_agent.timestamps import Clock
-
-
-class Watch(Protocol):
-    """Looks at one printer again and again, and whenever somebody asks."""
-
-    @property
-    def serial(self) -> str:
-        """The printer's."""
-
-    @property
-    def snapshot(self) -> Look:
-        """What was seen last."""
-
-    @property
-    def problem(self) -> str:
-        """Why the printer could not be seen."""
-
-    @property
-    def refused(self) -> bool:
-        """Whether the printer answers, and is not to be talked to."""
-
-    def look(self) -> Look | None:
-        """Look now; None where the printer cannot be seen. Never with the job desk's gate held."""
-
-    def rest(self) -> bool:
-        """Wait a moment before the next look of a command; whether the agent stops."""
 
 
 class Contact:
     """Looks at the printer on behalf of a run."""
 
-    def __init__(self, session: Watch, clock: Clock) -> None:
+    def __init__(self, session: Session, clock: Clock) -> None:
         self._session = session
         self._clock = clock
 

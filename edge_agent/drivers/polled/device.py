@@ -15,12 +15,13 @@ UnseenReason = Literal["unreachable", "access_code_refused", "wrong_serial"]
 class Unseen(Exception):
     """The printer cannot be seen; the message is for the operator.
 
-    `access_code_refused` and `wrong_serial`: it answers, and is not to be talked to.
+    `access_code_refused` and `wrong_serial`: it answers, and is not to be talked to. `advice` is what to do about it.
     """
 
-    def __init__(self, message: str, reason: UnseenReason = "unreachable") -> None:
+    def __init__(self, message: str, reason: UnseenReason = "unreachable", advice: str = "") -> None:
         super().__init__(message)
         self.reason: UnseenReason = reason
+        self.advice = advice
 
     @property
     def refused(self) -> bool:
@@ -68,12 +69,26 @@ class Reply:
         return self.sending is Sending.TAKEN
 
 
-class Controls(Protocol):
-    """The requests that have an effect. Thread-safe; each is sent once, and waits for its answer a bounded time."""
+class Device(Protocol):
+    """A whole printer of a brand.
+
+    Thread-safe, with one `look` at a time. What has an effect is sent once, and waits a bounded time for its answer.
+    """
+
+    @property
+    def brand(self) -> str:
+        """The name of what is talked to, for people."""
+
+    @property
+    def storage(self) -> Storage:
+        """Its files."""
 
     @property
     def extensions(self) -> tuple[str, ...]:
         """How the names of files end that the printer prints, in lower case; the first two are named to people."""
+
+    def look(self, first: bool) -> Look:
+        """What the printer shows now; `first` since it could not be seen. Raises Unseen."""
 
     def size_of(self, name: str) -> int:
         """The bytes of an uploaded file. Raises StorageFailed."""
@@ -86,21 +101,6 @@ class Controls(Protocol):
 
     def stop(self, job: str) -> Reply:
         """End the job that was shown with this `job_id`."""
-
-
-class Device(Controls, Protocol):
-    """A whole printer of a brand."""
-
-    @property
-    def brand(self) -> str:
-        """The name of what is talked to, for people."""
-
-    @property
-    def storage(self) -> Storage:
-        """Its files."""
-
-    def look(self, first: bool) -> Look:
-        """What the printer shows now; `first` since it could not be seen. Raises Unseen."""
 
     def pause(self, job: str) -> Reply:
         """Pause the job that was shown with this `job_id`."""

@@ -1,7 +1,6 @@
 """A polled printer as the agent sees it: one session, and what is built on what it sees."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from threading import Event
 from typing import Any
 
@@ -16,7 +15,9 @@ from edge_agent.drivers.polled.looks import Look
 from edge_agent.drivers.polled.session import Session
 from edge_agent.drivers.polled.starts import Starts
 from edge_agent.drivers.polled.stops import Recall, Stops
-from edge_agent.drivers.problems import Problem, ProblemWatch
+from edge_agent.drivers.polled.workplace import Workplace
+from edge_agent.drivers.presence import Presence, offline
+from edge_agent.drivers.problems import ProblemWatch
 from edge_agent.execution import Rooms, Run
 from edge_agent.reporters.events import EventReporter
 
@@ -30,25 +31,25 @@ class PolledDriver:
         self.camera: Camera | None = None
         self.storage = device.storage
         self._device = device
-        self._rooms = rooms
         self._changed = changed
         timing, clock = rooms.timing, rooms.clock
         events = EventReporter(printer.serial, printer.address, rooms)
         self._problems = ProblemWatch(printer.serial, rooms, events)
         self._desk = JobDesk(printer.serial, rooms, events)
-        self._recall = Recall(device, self._desk, timing, clock)
         self._session = session = Session(printer.serial, device, timing, rooms.stopping, clock.monotonic)
         session.on_snapshot = self._see
-        contact = Contact(session, clock)
-        self._effects = Effects(session, device, contact, self._desk, timing, clock)
-        self._starts = Starts(session, device, contact, self._desk, timing, clock)
-        self._stops = Stops(session, device, contact, self._desk, timing, clock)
+        self._presence = Presence(session, rooms)
+        workplace = Workplace(device, session, Contact(session, clock), self._desk, timing, clock)
+        self._effects = Effects(workplace)
+        self._starts = Starts(workplace)
+        self._stops = Stops(workplace)
+        self._recall = Recall(workplace)
         self._state = ""
 
     @property
     def problem(self) -> str | None:
         """What stops this printer from working, for the operator; None where nothing is known to."""
-        found = self._problem()
+        found = self._presence.problem
         return None if found is None else found.text
 
     def start(self) -> None:
@@ -79,27 +80,18 @@ class PolledDriver:
 
     def tick(self) -> None:
         """Let the job's follower see the time, and the cloud what is the matter."""
-        problem = self._problem()
-        if problem is not None or self._session.ready:
-            self._problems.see(problem)
         if self._session.ready:
             self._desk.tick()
+        problem = self._presence.problem
+        if problem is not None or self._session.ready:
+            self._problems.see(problem)
 
     def status(self) -> StatusReport | None:
-        """The printer's status; a short break in the connection does not make it offline."""
+        """The printer's status, offline included (see `presence`)."""
         seen = self._session.snapshot
-        if self._session.unready_for >= self._rooms.timing.offline_after:
-            return StatusReport("offline", ("offline",), {"gcodeState": seen.state, "online": False})
+        if self._presence.is_offline:
+            return offline(seen.state)
         return None if seen.state == "UNKNOWN" else self._report(seen)
-
-    def _problem(self) -> Problem | None:
-        session = self._session
-        trouble = session.trouble
-        if trouble is None or not trouble.passing:
-            return trouble
-        if session.unready_for < self._rooms.timing.offline_after:
-            return None
-        return trouble.lasting(self._rooms.server_time.now() - timedelta(seconds=session.unready_for))
 
     def _report(self, seen: Look) -> StatusReport:
         job = self._desk.live_job
@@ -121,6 +113,7 @@ class PolledDriver:
             "fileName": file_name or None,
             "printJobId": job.print_job_id if job else None,
             "nozzleDiameter": seen.nozzle_diameter,
+            "transferProgress": seen.transfer_percent,
             "online": True,
         }
         present = {name: value for name, value in numbers.items() if value is not None}

@@ -44,6 +44,8 @@ class Look:
     nozzle_target: float | None = None
     nozzle_diameter: float | None = None
     speed_percent: int | None = None
+    transfer_percent: float | None = None
+    """How far the file that is being uploaded is, while one is."""
 
     @property
     def has_job(self) -> bool:

@@ -99,7 +99,8 @@ class Session:
         if self.ready or str(error) != self.problem:
             log("printer_lost", "WARNING", printerSerial=self.serial, reason=str(error))
         self.problem = str(error)
-        self.trouble = Problem(error.reason, str(error), passing=not error.refused)
+        text = f"{error}; {error.advice}" if error.advice else str(error)
+        self.trouble = Problem(error.reason, text, passing=not error.refused)
         self.refused = error.refused
         self.ready = False
         if self._unready_since is None:

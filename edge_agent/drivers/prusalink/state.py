@@ -1,32 +1,20 @@
 """The normal form of what PrusaLink reports: typed, in °C, seconds and percent (protocol notes, section G)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from edge_agent.drivers.polled.looks import Look
-from edge_agent.drivers.polled.parts import integer, number, text
-
-__all__ = ["Snapshot", "integer", "number", "snapshot"]
+from edge_agent.drivers.polled.parts import integer, number, part, text
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot(Look):
-    """One moment of the printer.
+def seen_in(status: Mapping[str, Any], job: Mapping[str, Any], nozzle_diameter: float | None) -> Look:
+    """The normal form of `/api/v1/status` and, while there is a job, of `/api/v1/job`.
 
     There is no job before a print begins, after its end, and while the printer is BUSY; `file` is the long name of the
     file printed.
     """
-
-    transfer_percent: float | None = None
-    """How far the file that is being uploaded is, while one is."""
-
-
-def snapshot(status: Mapping[str, Any], job: Mapping[str, Any], nozzle_diameter: float | None) -> Snapshot:
-    """The normal form of `/api/v1/status` and, while there is a job, of `/api/v1/job`."""
-    printer, progress = _part(status, "printer"), _part(status, "job")
-    file = _part(job, "file")
-    return Snapshot(
+    printer, progress, file = part(status, "printer"), part(status, "job"), part(job, "file")
+    return Look(
         state=text(printer.get("state")).upper() or "UNKNOWN",
         job_id=integer(progress.get("id")),
         file=text(file.get("display_name") or file.get("name")),
@@ -36,12 +24,7 @@ def snapshot(status: Mapping[str, Any], job: Mapping[str, Any], nozzle_diameter:
         bed_target=number(printer.get("target_bed")),
         nozzle=number(printer.get("temp_nozzle")),
         nozzle_target=number(printer.get("target_nozzle")),
-        speed_percent=integer(printer.get("speed")),
         nozzle_diameter=nozzle_diameter,
-        transfer_percent=number(_part(status, "transfer").get("progress")),
+        speed_percent=integer(printer.get("speed")),
+        transfer_percent=number(part(status, "transfer").get("progress")),
     )
-
-
-def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = whole.get(name)
-    return part if isinstance(part, Mapping) else {}

@@ -8,19 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_agent.config import Timing
 from edge_agent.drivers.base import LineBroken, Listing, Reading, StorageFailed, StoredFile, is_print_file
 from edge_agent.drivers.polled.forms import content
-from edge_agent.drivers.prusalink.line import (
-    LARGEST_LIST,
-    Answer,
-    Broken,
-    KeyRefused,
-    Line,
-    LineFailed,
-    NotReachable,
-)
-from edge_agent.drivers.prusalink.state import integer
+from edge_agent.drivers.polled.line import blocks
+from edge_agent.drivers.polled.parts import integer, items, part
+from edge_agent.drivers.prusalink.line import Line, Occupied
 from edge_agent.logs import log
 
 FILES = "/api/v1/files"
@@ -32,19 +24,14 @@ TURNS = 25
 """How often a start's file is offered to a printer that is still busy with the copy before it."""
 
 
-class Occupied(LineBroken):
-    """409: another transfer is under way, or the file is being printed; both pass."""
-
-
 class PrusaStorage:
     """One printer's files; every call has connections of its own. Paths are in long names, `/usb/…`.
 
     The printer takes one file at a time and refuses any other meanwhile: what a start brings goes first.
     """
 
-    def __init__(self, line: Line, timing: Timing) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
-        self._timing = timing
         self._taking = threading.Lock()
         self._awaited = threading.Event()
 
@@ -68,20 +55,19 @@ class PrusaStorage:
 
     def find(self, path: str) -> StoredFile:
         """Size and time of one file. Raises StorageFailed, LineBroken."""
-        answer = self._get(FILES + path)
-        if integer(answer.content.get("size")) is None or answer.content.get("type") == "FOLDER":
+        entry = part(self._line.listed(FILES + path))
+        if integer(entry.get("size")) is None or entry.get("type") == "FOLDER":
             raise StorageFailed("not_found", f"the printer has no file {path}")
-        return _stored(path, answer.content)
+        return _stored(path, entry)
 
     @contextmanager
     def read(self, path: str, offset: int) -> Iterator[Reading]:
         """Open the file, from `offset` on where the printer can. Raises StorageFailed, LineBroken."""
         headers = {"Accept": "*/*"} | ({"Range": f"bytes={offset}-"} if offset else {})
-        with _told(), self._line.download(path, headers) as answer:
-            if answer.status not in (200, 206):
-                raise _failed(Answer(answer.status, {}))
-            from_offset = answer.status == 206 and answer.content_range.startswith(f"bytes {offset}-")
-            yield Reading(offset if from_offset else 0, _blocks(answer.blocks))
+        with self._line.download(path, headers) as response:
+            content_range = response.headers.get("Content-Range", "")
+            from_offset = response.status == 206 and content_range.startswith(f"bytes {offset}-")
+            yield Reading(offset if from_offset else 0, blocks(response))
 
     def send(self, source: Path, name: str, progress: Callable[[int], None]) -> StoredFile:
         """Write the file to the USB drive, over one of the same name. Raises StorageFailed, LineBroken.
@@ -126,16 +112,7 @@ class PrusaStorage:
             raise StorageFailed("refused", "the file name cannot be used on the printer")
         path, size = f"{UPLOADS}/{name}", source.stat().st_size
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream", "Overwrite": "?1"}
-        with _told():
-            answer = self._line.ask(
-                "PUT",
-                FILES + path,
-                headers=headers,
-                body=content(source, progress),
-                answer_seconds=self._timing.ftps_reply,
-            )
-        if not answer.is_good:
-            raise _failed(answer)
+        self._line.stored("PUT", FILES + path, headers=headers, body=content(source, progress))
         there = self.find(path)
         if there.size != size:
             self._remove(path)
@@ -143,8 +120,7 @@ class PrusaStorage:
         return there
 
     def _roots(self) -> list[str]:
-        listed = self._get("/api/v1/storage").content.get("storage_list")
-        storages = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+        storages = items(self._line.listed("/api/v1/storage"), "storage_list")
         usable = [str(each.get("path", "")).rstrip("/") for each in storages if each.get("available") is not False]
         return [root for root in usable if root] or ([] if storages else [UPLOADS])
 
@@ -152,9 +128,8 @@ class PrusaStorage:
         self, folder: str, entries: dict[str, Mapping[str, Any]], check: Callable[[], None], depth: int
     ) -> None:
         check()
-        children = self._get(FILES + folder).content.get("children")
-        for child in children if isinstance(children, list) else []:
-            name = str(child.get("display_name") or child.get("name") or "") if isinstance(child, Mapping) else ""
+        for child in items(self._line.listed(FILES + folder), "children"):
+            name = str(child.get("display_name") or child.get("name") or "")
             if not name or "/" in name:
                 continue
             path = f"{folder}/{name}"
@@ -164,43 +139,10 @@ class PrusaStorage:
             elif is_print_file(name):
                 entries[path] = child
 
-    def _get(self, path: str) -> Answer:
-        with _told():
-            answer = self._line.get(path, most=LARGEST_LIST)
-        if not answer.is_good:
-            raise _failed(answer)
-        return answer
-
     def _remove(self, path: str) -> None:
-        try:
-            self._line.ask("DELETE", FILES + path)
-        except LineFailed as error:
-            log("partial_file_left", "WARNING", name=path, reason=str(error))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """The line's failures as the storage's."""
-    try:
-        yield
-    except NotReachable as error:
-        raise LineBroken("unreachable", str(error)) from None
-    except Broken as error:
-        raise LineBroken("interrupted", str(error)) from None
-    except KeyRefused as error:
-        raise StorageFailed("refused", str(error)) from None
-
-
-def _failed(answer: Answer) -> StorageFailed:
-    message = f"the printer refused the file: {answer.complaint}"
-    match answer.status:
-        case 404:
-            return StorageFailed("not_found", "the printer has no such file")
-        case 409:
-            return Occupied("interrupted", message)
-        case 507:
-            return StorageFailed("no_space", message)
-    return StorageFailed("refused", message)
+        reply = self._line.order("DELETE", FILES + path)
+        if not reply.is_taken:
+            log("partial_file_left", "WARNING", name=path, reason=reply.message)
 
 
 def _stored(path: str, entry: Mapping[str, Any]) -> StoredFile:
@@ -210,8 +152,3 @@ def _stored(path: str, entry: Mapping[str, Any]) -> StoredFile:
     except (OverflowError, OSError, ValueError):
         modified = None
     return StoredFile(path, integer(entry.get("size")) or 0, modified)
-
-
-def _blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    with _told():
-        yield from blocks

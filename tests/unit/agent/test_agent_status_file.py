@@ -17,6 +17,7 @@ from edge_agent.status_file import replace_private
 from edge_agent.timestamps import parse
 from local.simulator.farm import Farm, SimulatedPrinter
 from tests.integration.agent_site import TIMING, until
+from tests.printer_sections import section
 from tests.unit.agent.stand_in_cloud import SITE, StandInCloud, stand_in_cloud
 
 KEY = "key-of-the-site"
@@ -45,17 +46,7 @@ def agent(url: str, printer: SimulatedPrinter, folder: Path) -> Iterator[Path]:
             "recipient_id": SITE,
             "state_dir": str(folder / "state"),
             "timing": TIMING | {"pull_wait": 0.5},
-            "printers": [
-                {
-                    "serial": printer.serial,
-                    "name": "Left",
-                    "address": printer.host,
-                    "access_code": printer.access_code,
-                    "mqtt_port": printer.mqtt_port,
-                    "ftps_port": printer.ftps_port,
-                    "ca_file": str(printer.ca_file),
-                }
-            ],
+            "printers": [section(printer, name="Left")],
         },
         folder / "config.json",
     )

@@ -18,6 +18,7 @@ from local.sample_print import make_3mf
 from local.simulator.farm import Farm, SimulatedPrinter
 from tests.counts import count
 from tests.integration.agent_site import TIMING, agent, until
+from tests.printer_sections import section
 from tests.unit.agent.stand_in_cloud import SITE, StandInCloud, stand_in_cloud
 
 MEGABYTE = 1024**2
@@ -55,17 +56,7 @@ def settings(cloud: StandInCloud, printers: list[SimulatedPrinter], folder: Path
         "recipient_id": SITE,
         "state_dir": str(folder / "state"),
         "timing": TIMING | {"pull_wait": 0.5, **timing},
-        "printers": [
-            {
-                "serial": printer.serial,
-                "address": printer.host,
-                "access_code": printer.access_code,
-                "mqtt_port": printer.mqtt_port,
-                "ftps_port": printer.ftps_port,
-                "ca_file": str(printer.ca_file),
-            }
-            for printer in printers
-        ],
+        "printers": [section(printer) for printer in printers],
     }
 
 

@@ -6,7 +6,6 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,6 +22,7 @@ from edge_agent.drivers.problems import Problem
 from edge_agent.timestamps import Clock
 from local.simulator.authority import Authority
 from local.simulator.farm import Farm, SimulatedPrinter
+from tests.printer_sections import configured
 
 TIMING = Timing(connect_timeout=3)
 
@@ -37,21 +37,6 @@ def printer(tmp_path: Path) -> Iterator[SimulatedPrinter]:
 def stranger(tmp_path: Path) -> Path:
     """A CA that has issued none of the printers' certificates."""
     return Authority(tmp_path / "strange").ca_file
-
-
-def configured(printer: SimulatedPrinter, **changes: Any) -> PrinterConfig:
-    return PrinterConfig.model_validate(
-        {
-            "serial": printer.serial,
-            "address": printer.host,
-            "access_code": printer.access_code,
-            "mqtt_port": printer.mqtt_port,
-            "ftps_port": printer.ftps_port,
-            "camera_port": printer.camera_port,
-            "ca_file": printer.ca_file,
-            **changes,
-        }
-    )
 
 
 def pin_of(printer: SimulatedPrinter) -> str:

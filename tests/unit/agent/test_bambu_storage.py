@@ -17,6 +17,7 @@ from edge_agent.timestamps import Clock
 from local.simulator.authority import Authority
 from local.simulator.farm import Farm, SimulatedPrinter
 from tests.integration.agent_site import until
+from tests.printer_sections import configured
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TIMING = Timing(connect_timeout=2)
@@ -32,20 +33,6 @@ def printer(tmp_path: Path) -> Iterator[SimulatedPrinter]:
 def card(printer: SimulatedPrinter, tmp_path: Path) -> Path:
     """The folder that is the printer's storage."""
     return tmp_path / "printers" / printer.serial
-
-
-def configured(printer: SimulatedPrinter, **changes: Any) -> PrinterConfig:
-    return PrinterConfig.model_validate(
-        {
-            "serial": printer.serial,
-            "address": printer.host,
-            "access_code": printer.access_code,
-            "mqtt_port": printer.mqtt_port,
-            "ftps_port": printer.ftps_port,
-            "ca_file": printer.ca_file,
-            **changes,
-        }
-    )
 
 
 def storage(printer: SimulatedPrinter, **changes: Any) -> BambuStorage:

@@ -20,6 +20,7 @@ from local.simulator.camera import picture_of
 from local.simulator.farm import Farm, SimulatedPrinter
 from printpipe.domain import pictures
 from tests.ffmpeg import ffmpeg, path_with_ffmpeg
+from tests.printer_sections import configured, section
 
 FRAMES = {picture_of(0, beat) for beat in (1, 2)}
 """What the JPEG port of an idle printer shows."""
@@ -55,17 +56,8 @@ def look(
     **changes: Any,
 ) -> bytes:
     """What the agent sees that has this printer in its configuration."""
-    config: dict[str, Any] = {
-        "serial": printer.serial,
-        "address": printer.host,
-        "access_code": printer.access_code,
-        "camera_port": printer.camera_port,
-        "ca_file": printer.ca_file,
-    }
-    if printer.rtsps_port is not None:
-        config["rtsps_port"] = printer.rtsps_port
     view = BambuView(
-        PrinterConfig.model_validate(config | changes),
+        configured(printer, **changes),
         address=lambda: printer.host,
         rtsp_url=lambda: rtsp_url,
         code_is_right=lambda: code_is_right,
@@ -103,9 +95,7 @@ def test_a_picture_of_the_video_shows_what_the_camera_saw(farm: Farm) -> None:
 def test_the_printer_may_say_where_its_video_is_but_not_at_whom(farm: Farm) -> None:
     video = farm.printers[1]
     elsewhere = f"rtsps://192.0.2.1:{video.rtsps_port}/streaming/live/1"
-    config = PrinterConfig(
-        serial=video.serial, address=video.host, access_code=video.access_code, ca_file=video.ca_file
-    )
+    config = PrinterConfig.model_validate(section(video))
     view = BambuView(config, lambda: video.host, lambda: elsewhere, lambda: True)
     assert look(video, rtsp_url=elsewhere)
     assert view.look(Limit(SECONDS, time.monotonic, threading.Event(), lambda: None)).startswith(b"\xff\xd8")

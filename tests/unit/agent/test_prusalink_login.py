@@ -12,15 +12,19 @@ import pytest
 
 from edge_agent.config import PrusaLinkConfig, Timing
 from edge_agent.drivers.base import LineBroken, StorageFailed
+from edge_agent.drivers.polled.device import Sending, Unseen
+from edge_agent.drivers.polled.driver import PolledDriver
+from edge_agent.drivers.polled.line import SHUT_OUT
+from edge_agent.drivers.prusalink import device
 from edge_agent.drivers.prusalink.digest import Digest
-from edge_agent.drivers.prusalink.driver import PrusaLinkDriver
-from edge_agent.drivers.prusalink.line import KeyRefused, Line
-from edge_agent.drivers.prusalink.session import WrongPrinter, require_serial
+from edge_agent.drivers.prusalink.line import Line
+from edge_agent.drivers.prusalink.probe import require_serial
 from edge_agent.drivers.prusalink.storage import PrusaStorage
 from edge_agent.execution import Rooms
 from local.simulator.farm import Farm
 from local.simulator.prusa_printer import SimulatedPrusa
 from tests.integration.agent_site import until
+from tests.printer_sections import section
 from tests.unit.agent.agent_rooms import events, rooms_in
 
 TIMING = Timing(ack_timeout=1, connect_timeout=2, ftps_reply=2, poll=0.05, offline_after=0.4, refused_retry=60)
@@ -58,7 +62,7 @@ def test_a_digest_lets_us_in_and_an_old_nonce_is_renewed(printer: SimulatedPrusa
 
 
 def test_a_digest_carries_files_whatever_became_of_the_nonce(printer: SimulatedPrusa, source: Path) -> None:
-    storage = PrusaStorage(by_digest(printer), TIMING)
+    storage = PrusaStorage(by_digest(printer))
     assert storage.send(source, "tall vase.gcode", ignore).size == len(CONTENT)
     printer.doorkeeper.expire()
     with pytest.raises(LineBroken):
@@ -71,10 +75,11 @@ def test_a_digest_carries_files_whatever_became_of_the_nonce(printer: SimulatedP
 def test_a_wrong_password_is_refused_in_both_ways(printer: SimulatedPrusa, source: Path) -> None:
     for username in ("maker", None):
         line = Line(printer.host, printer.http_port, "wrong", TIMING, username)
-        with pytest.raises(KeyRefused):
-            line.get("/api/v1/info")
+        with pytest.raises(Unseen) as refused:
+            line.reach("/api/v1/info")
+        assert refused.value.reason == "access_code_refused"
         with pytest.raises(StorageFailed, match="access code"):
-            PrusaStorage(line, TIMING).send(source, "a.gcode", ignore)
+            PrusaStorage(line).send(source, "a.gcode", ignore)
 
 
 def test_the_password_stays_here() -> None:
@@ -92,8 +97,8 @@ def test_the_password_stays_here() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=serve, args=(listener,), daemon=True).start()
-        with pytest.raises(KeyRefused):
-            Line("127.0.0.1", listener.getsockname()[1], "12345678", TIMING, "maker").get("/api/v1/info")
+        line = Line("127.0.0.1", listener.getsockname()[1], "12345678", TIMING, "maker")
+        assert line.get("/api/v1/info").status in SHUT_OUT
     assert len(heard) == 2
     assert all(b"12345678" not in each for each in heard)
     assert b'username="maker"' in heard[1]
@@ -138,13 +143,19 @@ def test_an_answer_is_neither_unpacked_nor_passed_on_in_full() -> None:
     long = head % len(plain) + b"\r\n" + plain
     with answering(bomb, long, long) as (port, _):
         line = Line("127.0.0.1", port, "12345678", TIMING)
-        assert line.get("/api/v1/info").content == {}
-        assert line.get("/api/v1/info").content == {}
+        assert line.get("/api/v1/info").content is None
+        assert line.get("/api/v1/info").content is None
         assert len(line.get("/api/v1/info", most=2_000_000).complaint) < 400
 
 
+def test_a_refusal_that_breaks_off_is_a_refusal() -> None:
+    with answering(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{") as (port, _):
+        reply = Line("127.0.0.1", port, "12345678", TIMING).order("DELETE", "/api/v1/job/7")
+    assert reply.sending is Sending.SHUT_OUT
+
+
 def test_another_printers_name_is_told_in_short() -> None:
-    with pytest.raises(WrongPrinter) as wrong:
+    with pytest.raises(Unseen) as wrong:
         require_serial("10589-37", "x" * 100_000)
     assert len(str(wrong.value)) < 200
 
@@ -187,16 +198,10 @@ def test_what_is_no_challenge_of_prusalink_is_not_answered(header: str) -> None:
 
 
 @contextmanager
-def driving(printer: SimulatedPrusa, rooms: Rooms, **changes: Any) -> Iterator[PrusaLinkDriver]:
+def driving(printer: SimulatedPrusa, rooms: Rooms, **changes: Any) -> Iterator[PolledDriver]:
     """A driver that runs, and is told of the time as the agent does."""
-    section = {
-        "serial": printer.serial,
-        "address": printer.host,
-        "http_port": printer.http_port,
-        "access_code": printer.access_code,
-        **changes,
-    }
-    driver = PrusaLinkDriver(PrusaLinkConfig.model_validate(section), rooms, threading.Event())
+    config = PrusaLinkConfig.model_validate(section(printer, **changes))
+    driver = device.driver(config, rooms, threading.Event())
     ended = threading.Event()
 
     def tick() -> None:
@@ -230,6 +235,7 @@ def test_a_refusal_is_told_once_and_is_over_with_the_right_configuration(
         with driving(printer, rooms, **changes) as driver:
             until(lambda: problems(rooms) == [reason], 5)
             assert driver.problem is not None
+            assert ("its screen shows the right one" in driver.problem) == (reason == "access_code_refused")
         if "serial" not in changes:
             with driving(printer, rooms, username="maker") as driver:
                 until(lambda: problems(rooms, "printer_problem_cleared") == [reason], 5)

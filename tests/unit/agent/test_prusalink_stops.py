@@ -10,13 +10,14 @@ import pytest
 from edge_agent.cloud import Cloud
 from edge_agent.command import Command, Outcome, Status
 from edge_agent.config import AgentConfig, Timing
-from edge_agent.drivers.prusalink.contact import Contact
-from edge_agent.drivers.prusalink.desk import JobDesk
+from edge_agent.drivers.polled.contact import Contact
+from edge_agent.drivers.polled.desk import JobDesk
+from edge_agent.drivers.polled.looks import Look
+from edge_agent.drivers.polled.session import Session
+from edge_agent.drivers.polled.stops import Stops
+from edge_agent.drivers.polled.workplace import Workplace
+from edge_agent.drivers.prusalink.device import PrusaLink
 from edge_agent.drivers.prusalink.line import Line
-from edge_agent.drivers.prusalink.session import Session
-from edge_agent.drivers.prusalink.state import Snapshot
-from edge_agent.drivers.prusalink.stops import Stops
-from edge_agent.drivers.prusalink.storage import PrusaStorage
 from edge_agent.execution import Rooms, Run
 from edge_agent.files import FileCache
 from edge_agent.jobs import Job
@@ -41,12 +42,13 @@ class Desk:
 
     def __init__(self, printer: SimulatedPrusa, rooms: Rooms) -> None:
         self._rooms = rooms
-        self.line = Line(printer.host, printer.http_port, printer.access_code, TIMING)
+        line = Line(printer.host, printer.http_port, printer.access_code, TIMING)
+        self.device = PrusaLink(line, printer.serial)
         self.desk = JobDesk(printer.serial, rooms, EventReporter(printer.serial, printer.host, rooms))
-        self.session = Session(printer.serial, self.line, TIMING, rooms.stopping)
+        self.session = Session(printer.serial, self.device, TIMING, rooms.stopping)
         self.session.on_snapshot = self.desk.see
         contact = Contact(self.session, rooms.clock)
-        self.stops = Stops(self.session, self.line, contact, self.desk, TIMING, rooms.clock)
+        self.stops = Stops(Workplace(self.device, self.session, contact, self.desk, TIMING, rooms.clock))
 
     def begin(self) -> None:
         """A start of ours was sent, and the printer does not show it yet."""
@@ -100,7 +102,7 @@ def start_theirs(printer: SimulatedPrusa, desk: Desk, folder: Path) -> None:
     """Somebody starts a print at the screen, and it is shown."""
     source = folder / "source"
     source.write_bytes(LONG)
-    PrusaStorage(desk.line, TIMING).send(source, THEIRS, lambda _sent: None)
+    desk.device.storage.send(source, THEIRS, lambda _sent: None)
     printer.at_screen("start", THEIRS)
     until(lambda: printer.inspect()["state"] == "PRINTING")
 
@@ -131,4 +133,4 @@ def test_a_stop_of_a_start_that_is_not_shown_leaves_another_print_alone(
 def test_a_printer_that_prints_and_does_not_say_what_is_occupied(
     printer: SimulatedPrusa, rooms: Rooms, state: str, is_occupied: bool
 ) -> None:
-    assert Desk(printer, rooms).desk.occupied(Snapshot(state=state)) is is_occupied
+    assert Desk(printer, rooms).desk.occupied(Look(state=state)) is is_occupied

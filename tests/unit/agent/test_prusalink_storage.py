@@ -50,7 +50,7 @@ def line(printer: SimulatedPrusa, *, port: int | None = None, key: str | None = 
 
 
 def storage(printer: SimulatedPrusa, *, port: int | None = None) -> PrusaStorage:
-    return PrusaStorage(line(printer, port=port), TIMING)
+    return PrusaStorage(line(printer, port=port))
 
 
 def test_a_file_goes_up_is_listed_and_comes_down_the_same(printer: SimulatedPrusa, source: Path) -> None:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from edge_agent.drivers.prusalink.state import Snapshot
-from edge_agent.drivers.prusalink.tracking import Tracker
+from edge_agent.drivers.polled.looks import Look
+from edge_agent.drivers.polled.tracking import Tracker
 from edge_agent.jobs import Job, Phase
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -34,7 +34,7 @@ class Walk:
         """What is shown next; with a file there is a job."""
         self.second += after
         number = None if not file else 7 if file == OURS else 8
-        self.tracker.see(Snapshot(state=state, job_id=number, file=file, percent=percent), first, self.now)
+        self.tracker.see(Look(state=state, job_id=number, file=file, percent=percent), first, self.now)
 
     def printing(self) -> None:
         self.see("IDLE", first=True)
@@ -174,7 +174,7 @@ def test_a_stopped_start_that_begins_late_is_unwanted() -> None:
     walk.second += 11
     walk.tracker.give_up()
     assert (walk.kinds, walk.reason) == (["cancelled"], "stopped_by_command")
-    late = Snapshot(state="PRINTING", job_id=7, file=OURS)
+    late = Look(state="PRINTING", job_id=7, file=OURS)
     walk.tracker.see(late, False, walk.now)
     assert walk.tracker.unwanted(late, walk.now) is not None
     assert walk.tracker.unwanted(late, walk.now + timedelta(seconds=90)) is None
