@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 40.0
 EFFECT_SECONDS = 20.0
 TOPIC = "printer-commands"
+sample_3mf = cache(make_3mf)
 NO_MAIL: Mapping[str, str] = {
     "SMTP_HOST": "127.0.0.1",
     "SMTP_PORT": "9",
@@ -147,7 +149,7 @@ class Cloud:
     ) -> dict[str, Any]:
         """Uploads `content`, or else a small real 3MF; the answer's body."""
         if content is None:
-            content = make_3mf(sample.pop("title", "cube"), **{"layers": 3, "seconds": 60, **sample})
+            content = sample_3mf(sample.pop("title", "cube"), **{"layers": 3, "seconds": 60, **sample})
         answer = self.call(
             "POST",
             "/upload",

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,25 @@ from tests.backends import Backend, embedded, google, set_environment, shared_em
 from tests.counts import SOAK
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """At reduced counts, what a module says has nothing to do with the backend runs on one of them.
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Each of several workers begins its imports at another place, and finds the others' modules compiled.
 
-    Such a module has `ONE_BACKEND_AT_REDUCED_COUNTS = True`; its tests have the backend from `cloud` or `stack`.
+    Where nothing is compiled yet, each would else compile everything: the assertions are what takes long.
+    """
+    number, workers = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    folders = [session.config.rootpath / argument for argument in session.config.args]
+    files = sorted(file for folder in folders for file in folder.rglob("test_*.py"))
+    begin = len(files) * int(number.removeprefix("gw") or 0) // workers
+    for file in (*files[begin:], *files[:begin]) if workers > 1 else ():
+        with suppress(Exception, pytest.skip.Exception):  # it is told where the file is collected
+            import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """At reduced counts, what has nothing to do with the backend runs on one of them.
+
+    A module says so with `ONE_BACKEND_AT_REDUCED_COUNTS = True`, a test with the mark `one_backend`; they have the
+    backend from `cloud` or `stack`.
     """
     if SOAK:
         return
@@ -28,7 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _needs_one_backend(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
     on_google = callspec is not None and "google" in (callspec.params.get("cloud"), callspec.params.get("stack"))
-    return on_google and getattr(item.module, "ONE_BACKEND_AT_REDUCED_COUNTS", False)  # type: ignore[attr-defined]
+    whole = getattr(item.module, "ONE_BACKEND_AT_REDUCED_COUNTS", False)  # type: ignore[attr-defined]
+    return on_google and (whole or item.get_closest_marker("one_backend") is not None)
 
 
 @pytest.fixture(scope="session")

@@ -239,6 +239,7 @@ def test_fewer_or_more_bytes_than_announced_are_refused(cloud: Cloud, site: Site
             assert_refused(complete(cloud, site, opened["fileId"]), 409, "uploading")
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("case", ["bomb", "symbolic link", "parent", "duplicate", "zip in the zip", "trailing data"])
 def test_a_hostile_archive_is_refused(cloud: Cloud, site: Site, case: str) -> None:
     opened = uploaded(cloud, site, ARCHIVES[case][0], "part.3mf")
@@ -247,6 +248,7 @@ def test_a_hostile_archive_is_refused(cloud: Cloud, site: Site, case: str) -> No
     assert any(part in answer.json()["message"] for part in ARCHIVES[case][1].split("|")), answer.text
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("content", [b"no G-code at all\n", b"G28\n\0", make_3mf("x", layers=2, seconds=9)])
 def test_what_is_no_gcode_is_refused(cloud: Cloud, site: Site, content: bytes) -> None:
     opened = uploaded(cloud, site, content)
@@ -335,6 +337,7 @@ def test_a_form_without_a_file_opens_an_upload_too(cloud: Cloud, site: Site) -> 
     assert (answer.status_code, answer.json()["size"]) == (200, 600_000), answer.text
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -274,6 +274,7 @@ def test_of_two_reports_about_one_printer_the_newer_counts(cloud: Cloud, site: S
     assert alias.data["printerId"] == printer.id
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     ("entry", "field"),
     [
@@ -291,6 +292,7 @@ def test_a_wrong_entry_is_named_and_stores_nothing(cloud: Cloud, site: Site, ent
     assert cloud.documents("printers", site.agent_recipient) == []
 
 
+@pytest.mark.one_backend
 def test_a_batch_holds_at_most_a_hundred(cloud: Cloud, site: Site) -> None:
     many = [{"printerSerial": f"S{number}", "status": IDLE} for number in range(101)]
     assert _batch(cloud, site, *many[:100]).status_code == 200
@@ -317,6 +319,7 @@ def test_concurrent_requests_end_in_the_newest(cloud: Cloud, site: Site) -> None
     assert state["status"]["progress"] == number - 1
 
 
+@pytest.mark.one_backend
 def test_the_app_is_noted_and_gives_no_right(cloud: Cloud, site: Site) -> None:
     body = {"recipientId": site.lan_recipient, "printerSerial": SERIALS[0], "status": IDLE}
     path = f"/api/apps/{site.lan_recipient}/functions/updatePrinterStatus"
@@ -329,6 +332,7 @@ def test_the_app_is_noted_and_gives_no_right(cloud: Cloud, site: Site) -> None:
 JWT = {"Authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln"}
 
 
+@pytest.mark.one_backend
 def test_the_shared_path_takes_a_key_alone(cloud: Cloud, site: Site) -> None:
     body = {"recipientId": site.lan_recipient, "printerSerial": SERIALS[0], "bedTemp": 60}
     path = "/api/printer-status"
@@ -339,6 +343,7 @@ def test_the_shared_path_takes_a_key_alone(cloud: Cloud, site: Site) -> None:
     assert cloud.call("POST", path, json=body).status_code == 401
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("path", ["/api/printer-status", "/api/printer-status/update"])
 def test_flat_and_nested_reports_look_the_same(cloud: Cloud, site: Site, path: str) -> None:
     flat = {"state": "printing", "progressPercent": 45, "bedTemp": 60, "nozzleTemp": 220, "hms": [{"code": "0300"}]}
@@ -355,6 +360,7 @@ def test_flat_and_nested_reports_look_the_same(cloud: Cloud, site: Site, path: s
         assert printer_of(cloud, site.lan_recipient, f"S{number}").data["state"]["status"] == nested
 
 
+@pytest.mark.one_backend
 def test_a_wrong_status_is_named(cloud: Cloud, site: Site) -> None:
     body = {"recipientId": site.lan_recipient, "printerSerial": SERIALS[0]}
     for status in (7, [1], {"__n__": 1}, {"n": [[1]]}, "x" * 5000):
@@ -362,6 +368,7 @@ def test_a_wrong_status_is_named(cloud: Cloud, site: Site) -> None:
         assert (answer.status_code, answer.json()["detail"]) == (400, "status")
 
 
+@pytest.mark.one_backend
 def test_flat_readings_are_bounded_together(cloud: Cloud, site: Site) -> None:
     hms = [{"code": "x" * 60_000} for _ in range(4)]
     body = {"recipientId": site.lan_recipient, "printerSerial": SERIALS[0], "hms": hms}
@@ -369,6 +376,7 @@ def test_flat_readings_are_bounded_together(cloud: Cloud, site: Site) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (400, "status")
 
 
+@pytest.mark.one_backend
 def test_a_status_never_shows_an_access_code(cloud: Cloud, site: Site) -> None:
     secret = "S3cr3t-" + site.organization
     status = {
@@ -421,6 +429,7 @@ PICTURES: dict[str, tuple[object, bool]] = {
 }
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("case", PICTURES)
 def test_a_picture_never_makes_its_report_fail(cloud: Cloud, site: Site, case: str) -> None:
     image, kept = PICTURES[case]
@@ -435,6 +444,7 @@ def test_a_picture_never_makes_its_report_fail(cloud: Cloud, site: Site, case: s
         assert requests.get(told["imageUrl"], timeout=10).content == PICTURE
 
 
+@pytest.mark.one_backend
 def test_a_body_beyond_all_measure_is_refused(cloud: Cloud, site: Site) -> None:
     body = {"recipientId": site.lan_recipient, "printerSerial": SERIALS[0], "cameraImage": "A" * BODY_LIMIT}
     answer = cloud.call(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.simulator.farm import Farm, SimulatedPrinter
-from tests.integration.agent_site import ROOT, AgentSite, agent, until
+from tests.integration.agent_site import ROOT, AgentSite, agent, logged, until
 
 pytestmark = pytest.mark.parametrize("site", ["embedded"], indirect=True)
 
@@ -62,13 +62,18 @@ def test_a_printer_is_added_beside_the_running_agent(
     def connected() -> set[str]:
         return {each["serial"] for each in shown().get("printers", []) if each["connected"]}
 
+    def is_connected(printer: SimulatedPrinter) -> bool:
+        return bool(logged(config, event="printer_connected", printerSerial=printer.serial))
+
     with agent(config):
-        until(lambda: connected() == {first.serial}, 20, "the first printer")
+        until(lambda: is_connected(first), 20, "the first printer")
+        until(lambda: connected() == {first.serial}, 20, "the first printer shows")
         added = typed(config, "add-printer", *fields(second), given=second.access_code)
         assert added.returncode == 0, added.stdout + added.stderr
         assert second.access_code not in added.stdout + added.stderr
         assert stat.S_IMODE(config.stat().st_mode) == 0o600
-        until(lambda: connected() == {first.serial, second.serial}, 20, "the second printer")
+        until(lambda: is_connected(second), 20, "the second printer")
+        until(lambda: connected() == {first.serial, second.serial}, 20, "both printers show")
         doctor = typed(config, "doctor")
         assert doctor.returncode == 0, doctor.stdout
         assert lines(doctor.stdout)["agent"] == "ok"

@@ -46,6 +46,7 @@ def published(stack: Stack, command_id: str) -> int:
     return sum(line.get("event") == "command_published" and line.get("commandId") == command_id for line in lines)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(("name", "method", "path"), ENDPOINTS, ids=NAMES)
 @pytest.mark.parametrize("prefix", ["", "/{name}"], ids=["path", "function-url"])
 def test_a_function_answers_at_its_path_and_below_its_name(
@@ -63,6 +64,7 @@ def test_a_function_answers_at_its_path_and_below_its_name(
     assert (line["function"], line["method"], line["status"]) == (name, method, answer.status_code)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "path", ["/nowhere", "/control/", "/control/ack/more", "/control//ack", "/fetch", "/fetch/a/b"]
 )
@@ -75,6 +77,7 @@ def test_an_unknown_path_is_404_in_json(stack: Stack, path: str) -> None:
     assert (body["ok"], body["error_type"]) == (False, "NotFoundError")
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH"])
 def test_another_method_is_answered_by_the_function_of_the_path(stack: Stack, method: str) -> None:
     answer = call(stack, method, "/control")
@@ -82,6 +85,7 @@ def test_another_method_is_answered_by_the_function_of_the_path(stack: Stack, me
     assert answer.headers.get("X-Request-Id")
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

@@ -30,7 +30,9 @@ def copy_of_functions(target: Path) -> Path:
     return Path(shutil.copytree(FUNCTIONS, target, ignore=shutil.ignore_patterns("__pycache__")))
 
 
-def contents(file: Path) -> dict[str, bytes]:
+@cache
+def contents(file: Path) -> Mapping[str, bytes]:
+    """What a bundle holds; it is built once, and looked into often."""
     with zipfile.ZipFile(file) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 

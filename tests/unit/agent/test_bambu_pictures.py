@@ -137,7 +137,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=count(10_000, quick=200), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=count(10_000, quick=80), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     frame=st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=12),
     delta=st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=6),

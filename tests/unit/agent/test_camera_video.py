@@ -93,14 +93,14 @@ def test_a_picture_of_which_any_packet_is_lost_is_passed_over(lost: int) -> None
 
 
 def test_a_picture_of_very_many_tiny_units_is_not_held() -> None:
-    aggregate = bytes([24]) + b"\x00\x02\x41\x80" * 16_000
+    aggregate, aggregates = bytes([24]) + b"\x00\x02\x41\x80" * 16_000, count(60, quick=16)
     tracemalloc.start()
     try:
-        assert found(stream([*SETS, *[aggregate] * 60])) is None
+        assert found(stream([*SETS, *[aggregate] * aggregates])) is None
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < 30_000_000
+    assert most < 500_000 * aggregates
 
 
 def test_rtp_headers_may_have_sources_extensions_and_padding() -> None:
@@ -111,7 +111,7 @@ def test_rtp_headers_may_have_sources_extensions_and_padding() -> None:
 
 
 @given(st.data())
-@settings(max_examples=count(10_000, quick=300), deadline=None)
+@settings(max_examples=count(10_000, quick=100), deadline=None)
 def test_nothing_that_comes_is_taken_for_a_picture_that_it_is_not(data: st.DataObject) -> None:
     packets = stream(SMALL, [DEPENDENT], [FILLER, SHORT], SMALL)
     shuffled = random.Random(data.draw(st.integers()))
@@ -191,6 +191,7 @@ def test_every_answer_that_brings_no_video_is_a_failure_with_a_code(answer: str,
 
 
 @given(st.lists(st.sampled_from(PARTS) | st.binary(max_size=30)))
+@settings(deadline=None)
 def test_whatever_is_answered_nothing_but_a_failure_comes_of_it(parts: list[bytes]) -> None:
     with line_with(b"".join(parts)) as line, pytest.raises(CameraFailed):
         talk(line)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from edge_agent.drivers.bambu.acks import ack
 from edge_agent.drivers.polled.tracking import Tracker as PolledTracker
-from edge_agent.drivers.prusalink.state import snapshot
+from edge_agent.drivers.prusalink.state import seen_in
 from edge_agent.execution import Rooms
 from edge_agent.jobs import Job
 from tests.counts import count
@@ -43,7 +43,7 @@ IN_MEMORY = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)
 """Where thousands of agents write to no disk, where there is such a place."""
 P2S_EVENTS = "p2s_start_pause_stop_events.json"
 FULL_FRAMES = ("p2s_idle_pushall.json", "p1_full.json", "a1.json", "p1p.json", "x1c_multi_ams.json")
-EXAMPLES = count(10_000, quick=200)
+EXAMPLES = count(10_000, quick=60)
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -194,7 +194,7 @@ def test_every_recorded_acknowledgement_is_read(rooms: Rooms, hand: Hand) -> Non
 def test_the_recorded_prusalink_answers_are_a_print_from_start_to_end() -> None:
     idle, printing = prusalink("status_idle.json"), prusalink("status_printing.json")
     job, diameter = prusalink("job_printing.json"), prusalink("info.json")["nozzle_diameter"]
-    at_rest, running = snapshot(idle, {}, diameter), snapshot(printing, job, diameter)
+    at_rest, running = seen_in(idle, {}, diameter), seen_in(printing, job, diameter)
     assert (at_rest.normal_state, at_rest.has_job, at_rest.bed, at_rest.nozzle_diameter) == ("idle", False, 41.9, 0.4)
     assert (running.normal_state, running.job_id, running.file) == ("printing", 129, "TabletStand3.bgcode")
     assert (running.percent, running.remaining_seconds, running.bed_target) == (37.0, 73020, 85.0)
@@ -297,7 +297,7 @@ def test_no_broken_answer_of_prusalink_breaks_anything(data: st.DataObject) -> N
             there = places(answers[number])
             if there:
                 altered(answers[number], there[place % len(there)], value, removed=removed)
-        seen = snapshot(answers[0], answers[1], 0.4)
+        seen = seen_in(answers[0], answers[1], 0.4)
         assert seen.normal_state
         tracker.see(seen, second == 0, START + timedelta(seconds=5 * second))
         tracker.tick(START + timedelta(seconds=5 * second))

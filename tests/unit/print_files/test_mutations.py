@@ -71,7 +71,7 @@ def test_mutated_files_are_read_or_refused(name: str) -> None:
     outcomes: set[str] = set()
     tracemalloc.start()
     try:
-        for seed in range(count(300, quick=60)):
+        for seed in range(count(300, quick=25)):
             data = mutated(SOURCES[name], random.Random(f"{name}-{seed}"))
             tracemalloc.reset_peak()
             begin = time.process_time()
@@ -86,7 +86,7 @@ def test_mutated_files_are_read_or_refused(name: str) -> None:
 @pytest.mark.parametrize("part", [name for name in samples.bambu_parts() if name.startswith(("Metadata", "["))])
 def test_mutated_contents_in_a_sound_archive_are_read_or_refused(part: str) -> None:
     parts = samples.bambu_parts()
-    for seed in range(count(300, quick=60)):
+    for seed in range(count(300, quick=25)):
         data = mutated(parts[part], random.Random(f"{part}-{seed}"))
         attempt(samples.pack(parts | {part: data}), "a.3mf")
 
@@ -94,7 +94,7 @@ def test_mutated_contents_in_a_sound_archive_are_read_or_refused(part: str) -> N
 @pytest.mark.parametrize("name", SOURCES)
 def test_truncated_files_are_refused_or_shorter_gcode(name: str) -> None:
     data = SOURCES[name]
-    step = max(1, len(data) // count(300, quick=60))
+    step = max(1, len(data) // count(300, quick=25))
     for end in [*range(0, len(data), step), len(data) - 1]:
         outcome = attempt(data[:end], name)
         assert outcome != "accepted" or name.endswith(".gcode"), end
@@ -102,7 +102,7 @@ def test_truncated_files_are_refused_or_shorter_gcode(name: str) -> None:
 
 def test_noise_is_refused() -> None:
     chance = random.Random(7)
-    for number in range(count(300, quick=60)):
+    for number in range(count(300, quick=25)):
         data = chance.choice((b"", b"PK\x03\x04", b"PK\x05\x06", b"GCDE")) + chance.randbytes(chance.randrange(3_000))
         assert attempt(data, f"{number}.3mf") != "accepted"
 

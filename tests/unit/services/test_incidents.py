@@ -179,7 +179,7 @@ def stored_after(hall: Hall, deliveries: Sequence[tuple[float, Event]]) -> tuple
 
 
 @settings(
-    max_examples=count(300, quick=25),
+    max_examples=count(300, quick=12),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -31,7 +31,7 @@ from printpipe.triggers.change import Change
 from tests.counted_jobs import Post, context_of, counted, ended_job, half_up, print_file, reckoned
 from tests.counts import count
 
-JOBS = count(5000, quick=300)
+JOBS = count(5000, quick=150)
 PRINTERS = ("printer-a", "printer-b", "printer-c")
 ENDS = (JobStatus.COMPLETED, JobStatus.COMPLETED, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
