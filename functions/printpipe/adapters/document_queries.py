@@ -1,9 +1,10 @@
 """Firestore's rules for conditions and order, over documents in memory."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cmp_to_key
+from heapq import nsmallest
 from typing import Any
 
 from printpipe.adapters.document_rules import check_query, full_order, split_field
@@ -51,12 +52,12 @@ def select(documents: Iterable[Document], query: Query) -> list[Document]:
     check_query(query)
     order = full_order(query)
     conditions = [_condition(where) for where in query.where]
-    found = [
+    found: Iterator[Document] = (
         document
         for document in documents
         if all(condition(document.data) for condition in conditions)
         and all(field_of(document.data, name) is not MISSING for name, _ in order)
-    ]
+    )
     signs = [-1 if direction == "desc" else 1 for _, direction in order]
     signs.append(signs[-1] if signs else 1)
 
@@ -71,10 +72,13 @@ def select(documents: Iterable[Document], query: Query) -> list[Document]:
 
     if query.after is not None:
         cursor = [sort_key(value) for value in query.after]
-        found = [document for document in found if compare(keys(document), cursor) > 0]
+        found = (document for document in found if compare(keys(document), cursor) > 0)
     comparable = cmp_to_key(compare)
-    found.sort(key=lambda document: comparable(keys(document)))
-    return found[: query.limit]
+
+    def rank(document: Document) -> Any:
+        return comparable(keys(document))
+
+    return sorted(found, key=rank) if query.limit is None else nsmallest(query.limit, found, key=rank)
 
 
 def _condition(where: Where) -> Callable[[Mapping[str, Any]], bool]:
