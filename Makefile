@@ -4,14 +4,23 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/installed
 WORKERS ?= 4
+CHECKOV := $(VENV)/checkov
+
+# ENV names a deployment: terraform/env/$(ENV).tfvars. STATE is the bucket that holds Terraform's state.
+ENV ?= dev
+STATE ?=
+TERRAFORM = TF_DATA_DIR=.terraform/$(ENV) terraform -chdir=terraform
 
 export PYTHONPATH := functions:.
+# Whoever forbids Python to keep what it has compiled has every test process compile everything again.
+export PYTHONDONTWRITEBYTECODE :=
 # Of pytest's plugins these alone, so that it does not search and rewrite whatever else is installed.
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD := 1
 export PYTEST_PLUGINS := xdist.plugin,xdist.looponfail,pytest_timeout,schemathesis.pytest.plugin,_hypothesis_pytestplugin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint format lock bundle openapi indexes migrate messages bootstrap clean
+.PHONY: help setup run test soak lint checkov format lock bundle openapi indexes migrate messages bootstrap \
+	plan deploy destroy deployment clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,7 +34,7 @@ $(STAMP): local/requirements.txt local/setup.sh
 run: setup ## prints a file on the whole local stack: ONCE=1 FILE=path BACKEND=google|embedded PORT=8080 KEEP=1 SPEED=60
 	@exec $(PYTHON) -m local.run
 
-test: lint ## every check and every test, with repetitions at reduced counts; what fails is tried once more, alone
+test: lint checkov ## every check and every test, with repetitions at reduced counts; what fails is tried once more, alone
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile || { [ $$? -eq 1 ] \
 		&& echo "Once more, one by one and alone, those that failed:" && exec $(PYTHON) -m pytest --last-failed -x; }
 
@@ -38,6 +47,16 @@ lint: setup ## style, types and import rules
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
+checkov: $(CHECKOV)/installed ## what is known to be unsafe in Terraform's files; what is skipped says why, in its place
+	@$(CHECKOV)/bin/checkov --directory terraform --framework terraform --compact --quiet --skip-download
+
+# Apart from .venv's own packages: their versions and its own exclude each other.
+$(CHECKOV)/installed: local/checkov.txt $(STAMP)
+	@echo "Installing checkov into $(CHECKOV) …"
+	@$(PYTHON) -m uv venv --quiet --clear --python $(PYTHON) $(CHECKOV)
+	@$(PYTHON) -m uv pip install --quiet --python $(CHECKOV)/bin/python --require-hashes -r local/checkov.txt
+	@touch $@
+
 format: setup ## puts the code into shape
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
@@ -45,6 +64,8 @@ format: setup ## puts the code into shape
 lock: setup ## pins the packages anew, of this project and of every deployed function
 	@$(PYTHON) -m uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --group dev \
 		--generate-hashes --no-annotate --no-header --quiet --output-file local/requirements.txt
+	@echo checkov==3.3.30 | $(PYTHON) -m uv pip compile - --upgrade --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file local/checkov.txt
 	@$(PYTHON) -m tools.requirements
 
 bundle: setup ## writes one zip per function
@@ -66,6 +87,24 @@ bootstrap: setup ## makes an organization: URL=… ORGANIZATION=… RECIPIENTS="
 	@exec $(PYTHON) -m tools.bootstrap --url "$(URL)" --organization "$(ORGANIZATION)" \
 		$(foreach each,$(RECIPIENTS),--recipient "$(each)") $(foreach each,$(KEYS),--key "$(each)") \
 		$(foreach each,$(MEMBERS),--member "$(each)")
+
+plan: deployment bundle ## shows what a deployment would change: ENV=dev|prod STATE=bucket
+	@$(TERRAFORM) plan -var-file=env/$(ENV).tfvars
+
+deploy: deployment bundle ## makes the bundles and brings a deployment to what the files say: ENV=dev|prod STATE=bucket
+	@$(TERRAFORM) apply -var-file=env/$(ENV).tfvars
+
+destroy: ## removes a deployment with all its data, though never production: ENV=dev STATE=bucket
+	@if [ "$(ENV)" = prod ] || grep -Eqs '^ *environment *= *"prod"' terraform/env/$(ENV).tfvars; then \
+		echo "A prod deployment is not destroyed from here." >&2; exit 1; fi
+	@$(MAKE) --no-print-directory deployment
+	@$(TERRAFORM) destroy -var-file=env/$(ENV).tfvars
+
+deployment:
+	@[ -f "terraform/env/$(ENV).tfvars" ] || { echo "ENV=… names no file terraform/env/….tfvars: $(ENV)" >&2; exit 1; }
+	@[ -n "$(STATE)" ] || { echo "STATE=… must name the bucket that holds Terraform's state" >&2; exit 1; }
+	@$(TERRAFORM) init -input=false -reconfigure \
+		-backend-config=bucket=$(STATE) -backend-config=prefix=printpipe/$(ENV)
 
 clean: ## removes what was built and stored; .venv stays
 	@rm -rf .local .soak build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
