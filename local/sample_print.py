@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from xml.sax.saxutils import escape, quoteattr
 
 LAYER_HEIGHT = 0.2
@@ -207,6 +208,7 @@ def _duration(seconds: int) -> str:
     return " ".join(f"{amount}{unit}" for amount, unit in units[first:])
 
 
+@cache
 def thumbnail(side: int = _THUMBNAIL_SIDE) -> bytes:
     """A valid PNG, 8-bit RGBA, of a shaded square on a transparent ground."""
     red, green, blue = (int(_COLOUR[place : place + 2], 16) for place in (1, 3, 5))
