@@ -204,9 +204,10 @@ class Cloud:
         assert found is not None, path
         return found
 
-    def documents(self, collection: str, recipient: str) -> Sequence[Document]:
-        """All of a recipient's documents in a collection."""
-        return self.backend.documents.query(Query(collection, [Where("recipientId", "==", recipient)]))
+    def documents(self, collection: str, recipient: str, **fields: str) -> Sequence[Document]:
+        """All of a recipient's documents in a collection that have these values."""
+        wanted = {"recipientId": recipient, **fields}
+        return self.backend.documents.query(Query(collection, [Where(name, "==", wanted[name]) for name in wanted]))
 
     def stored(self, organization: str) -> dict[str, Any]:
         """An organization's documents by path, but those of a while; of collections that name none all paths alone."""

@@ -136,15 +136,10 @@ class AgentSite:
 
     def events(self, *, job: str | None = None, printer: SimulatedPrinter | None = None) -> list[Mapping[str, Any]]:
         """The stored events, of this job or printer alone if given, in the order in which they were reported."""
-        found = sorted(
-            (each.data for each in self.cloud.documents("printer_events", self.recipient)),
-            key=lambda event: event["createdAt"],
-        )
-        return [
-            event
-            for event in found
-            if job in (None, event["printJobId"]) and (printer is None or event["printerSerial"] == printer.serial)
-        ]
+        of_job = {} if job is None else {"printJobId": job}
+        of_printer = {} if printer is None else {"printerSerial": printer.serial}
+        found = self.cloud.documents("printer_events", self.recipient, **of_job, **of_printer)
+        return sorted((each.data for each in found), key=lambda event: event["createdAt"])
 
     def kinds(self, job: str) -> list[str]:
         """The types of the job's events, in order."""

@@ -25,7 +25,9 @@ from tests.counts import count
 from tests.integration.agent_site import ENDED, JOB_ENDS, LONG, AgentSite, agent, until
 from tests.integration.stalled_line import StalledLine
 
-KILLS = count(1000, quick=6)
+DAYS = count(4, quick=1)
+KILLS = count(250, quick=6)
+"""On each day, which begins with a new site and new printers: the longer it is, the more has to be looked through."""
 PRINTERS = count(8, quick=3)
 LIFE = 2.0
 """Seconds that the agent lives on average; kills come as independent events do, so that some lives are much longer."""
@@ -51,9 +53,11 @@ class Life:
 class Operator:
     """What one person does at one printer, until the day is over, and what must hold of it."""
 
-    def __init__(self, site: AgentSite, printer: SimulatedPrinter, over: threading.Event, lines: "Lines") -> None:
+    def __init__(
+        self, site: AgentSite, printer: SimulatedPrinter, over: threading.Event, lines: "Lines", day: int
+    ) -> None:
         self.site, self.printer, self.over, self.lines = site, printer, over, lines
-        self.random = random.Random(printer.serial)
+        self.random = random.Random(f"{printer.serial} {day}")
         self.seen: Counter[str] = Counter()
         self.codes = itertools.count(1)
         self.errors: list[str] = []
@@ -156,7 +160,7 @@ class Operator:
 class Lines:
     """Breaks the lines to printers and cloud."""
 
-    def __init__(self, printers: list[SimulatedPrinter], cloud: StalledLine) -> None:
+    def __init__(self, printers: list[SimulatedPrinter], cloud: StalledLine, day: int) -> None:
         self.printers, self.cloud = printers, cloud
         self.cut_seconds = 0.0
         """How long the cloud was cut off in all."""
@@ -164,8 +168,8 @@ class Lines:
         self.starved: set[str] = set()
         """The printers for which somebody has waited for too long."""
         self.spared = 0
-        self.random = random.Random(7)
-        self.cuts = itertools.cycle(CUTS if KILLS > 100 else CUTS[:1])
+        self.random = random.Random(day)
+        self.cuts = itertools.cycle(CUTS if DAYS > 1 else CUTS[:1])
 
     def born(self) -> None:
         """Another life of the agent begins."""
@@ -200,8 +204,9 @@ class Lines:
 
 
 @pytest.mark.timeout(KILLS * 20 + 600)
+@pytest.mark.parametrize("day", range(DAYS))
 def test_whenever_it_is_killed_nothing_is_doubled_or_lost(
-    embedded_sites: Callable[[], AgentSite], tmp_path: Path
+    embedded_sites: Callable[[], AgentSite], tmp_path: Path, day: int
 ) -> None:
     site = embedded_sites()
     host, _, port = site.cloud.base_url.removeprefix("http://").partition(":")
@@ -209,8 +214,8 @@ def test_whenever_it_is_killed_nothing_is_doubled_or_lost(
     over = threading.Event()
     with Farm(models, state_dir=tmp_path / "farm", speed=150) as farm, StalledLine(host, int(port)) as line:
         config = site.write_config(farm.printers, tmp_path / "agent", backend_url=f"http://{host}:{line.port}")
-        lines = Lines(farm.printers, line)
-        operators = [Operator(site, printer, over, lines) for printer in farm.printers]
+        lines = Lines(farm.printers, line, day)
+        operators = [Operator(site, printer, over, lines, day) for printer in farm.printers]
         with ThreadPoolExecutor(PRINTERS) as pool:
             days = [pool.submit(operator.work) for operator in operators]
             try:
