@@ -83,8 +83,9 @@ migrate: setup ## brings stored documents to the present version: APPLY=1 writes
 messages: setup ## writes functions/schemas from the models of the bus's messages
 	@$(PYTHON) -m tools.messages
 
-bootstrap: setup ## makes an organization: URL=… ORGANIZATION=… RECIPIENTS="hall:agent cellar" KEYS="shop:app" MEMBERS="sub:admin"
-	@exec $(PYTHON) -m tools.bootstrap --url "$(URL)" --organization "$(ORGANIZATION)" \
+bootstrap: setup ## makes an organization: URL=… ORGANIZATION=… RECIPIENTS="hall:agent cellar" KEYS="shop:app" MEMBERS="sub:admin" ROUTING=functions
+	@exec $(PYTHON) -m tools.bootstrap --url "$(URL)" $(if $(ROUTING),--routing $(ROUTING)) \
+		--organization "$(ORGANIZATION)" \
 		$(foreach each,$(RECIPIENTS),--recipient "$(each)") $(foreach each,$(KEYS),--key "$(each)") \
 		$(foreach each,$(MEMBERS),--member "$(each)")
 

@@ -1,7 +1,7 @@
 """Makes an organization with its sites, keys and members, through the API.
 
-    python -m tools.bootstrap --url https://… --organization NAME [--recipient NAME[:agent]]… [--key NAME:PURPOSE]…
-                              [--member USER:ROLE[:EMAIL]]…
+    python -m tools.bootstrap --url https://… [--routing functions] --organization NAME [--recipient NAME[:agent]]…
+                              [--key NAME:PURPOSE]… [--member USER:ROLE[:EMAIL]]…
 
 The operator's key comes from the variable PRINTPIPE_OPERATOR_KEY or from a file, never from the command line, which
 other users can see. The result is one JSON object on stdout with the new keys: nothing else ever shows them. Running
@@ -16,14 +16,20 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
+
+from printpipe.runtime import catalog
+
+Routing = Literal["paths", "functions"]
+"""Whether one address serves all paths, or the URL is the prefix before each function's name."""
 
 KEY_VARIABLE = "PRINTPIPE_OPERATOR_KEY"
 SHOWN_AGAIN = timedelta(hours=23, minutes=55)
@@ -107,9 +113,9 @@ class Result:
         return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
-def bootstrap(url: str, operator_key: str, wishes: Wishes) -> Result:
+def bootstrap(url: str, operator_key: str, wishes: Wishes, routing: Routing = "paths") -> Result:
     """Makes what is not there yet. Raises `Refused`."""
-    return _Bootstrap(_Api(url, operator_key), wishes).run()
+    return _Bootstrap(_Api(url, operator_key, routing), wishes).run()
 
 
 class _Bootstrap:
@@ -203,15 +209,19 @@ class _Bootstrap:
 class _Api:
     """The functions, as the operator calls them. Raises `Refused` where they are out of reach."""
 
-    def __init__(self, url: str, operator_key: str) -> None:
+    def __init__(self, url: str, operator_key: str, routing: Routing) -> None:
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
             raise Refused("The key goes over https only, or to this machine itself")
         self._url, self._key = url.rstrip("/"), operator_key
+        rows = catalog.rows().values() if routing == "functions" else ()
+        self._functions = {(method, path): row.name for row in rows for path, method in _served(row)}
 
     def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, once: str | None = None
     ) -> tuple[int, dict[str, Any]]:
+        if function := self._functions.get((method, path.partition("?")[0])):
+            path = f"/{function}{path}"
         headers = {"X-API-Key": self._key, **({"Idempotency-Key": once} if once else {})}
         try:
             answer = urllib3.request(
@@ -223,6 +233,12 @@ class _Api:
         except ValueError:
             raise Refused(f"{self._url}{path.partition('?')[0]} answered {answer.status}, and no JSON") from None
         return answer.status, content
+
+
+def _served(row: catalog.Row) -> Iterator[tuple[str, str]]:
+    """A function's paths, each with its methods."""
+    if row.http:
+        yield from product(row.http.paths, row.http.methods)
 
 
 def slug(name: str) -> str:
@@ -253,7 +269,11 @@ def _time(text: str) -> datetime:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tools.bootstrap", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--url", required=True, help="where the functions are")
+    parser.add_argument("--url", required=True, help="where the functions are, or with --routing functions the prefix")
+    parser.add_argument(
+        "--routing", choices=get_args(Routing), default="paths",
+        help="whether one address serves all paths, or every function has an address of its own (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--organization", required=True, metavar="NAME")
     parser.add_argument("--organization-id", metavar="ID", help="(default: made from the name)")
     parser.add_argument(
@@ -318,7 +338,7 @@ def main() -> None:
         key = file.read_text().strip() if file else os.environ.get(KEY_VARIABLE, "")
         if not key:
             raise Refused(f"The operator's key is missing: set {KEY_VARIABLE}, or name a file with it")
-        print(bootstrap(arguments.url, key, wishes).text())
+        print(bootstrap(arguments.url, key, wishes, arguments.routing).text())
     except (Refused, OSError) as reason:
         sys.exit(str(reason))
 

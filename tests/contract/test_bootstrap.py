@@ -94,6 +94,16 @@ def test_the_operators_key_may_come_from_a_file(cloud: Cloud, tmp_path: Path) ->
     assert made["recipients"] == {}
 
 
+def test_functions_may_have_addresses_of_their_own(cloud: Cloud) -> None:
+    name = f"Shop {secrets.token_hex(4)}"
+    wishes = ["--organization", name, "--recipient", "Hall:agent", "--key", "Web app:app", "--member", "user-1:admin"]
+    made = printed(run(cloud, "--routing", "functions", *wishes, key=cloud.operator_key))
+    assert counts(cloud, made["organizationId"])["api_keys"] == 2
+    routes = {json.loads(line)["route"] for line in cloud.log.read_text().splitlines() if '"http_request"' in line}
+    for noun in ("organization", "recipient", "key", "membership"):
+        assert {f"/cloud-{noun}-list/…", f"/cloud-{noun}-create/…"} <= routes
+
+
 def test_what_is_refused_is_said_without_a_key(cloud: Cloud) -> None:
     name = f"Shop {secrets.token_hex(4)}"
     wish = ["--organization", name]
@@ -143,13 +153,13 @@ def test_functions_that_do_not_answer_are_said() -> None:
 
 
 def test_make_hands_every_wish_on() -> None:
-    wishes = ["URL=https://example.org", "ORGANIZATION=Work shop", "RECIPIENTS=hall:agent cellar"]
+    wishes = ["URL=https://example.org", "ROUTING=functions", "ORGANIZATION=Work shop", "RECIPIENTS=hall:agent cellar"]
     wishes += ["KEYS=shop:admin web:app", "MEMBERS=sub:admin"]
     command = ["make", "--no-print-directory", "-n", "bootstrap", *wishes]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
     asked = shlex.split(shown.stdout.partition("-m tools.bootstrap")[2].replace("\\\n", ""))
     assert asked == [
-        *("--url", "https://example.org", "--organization", "Work shop"),
+        *("--url", "https://example.org", "--routing", "functions", "--organization", "Work shop"),
         *("--recipient", "hall:agent", "--recipient", "cellar"),
         *("--key", "shop:admin", "--key", "web:app", "--member", "sub:admin"),
     ]

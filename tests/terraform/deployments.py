@@ -17,6 +17,11 @@ LARGE = {
     "collections": json.dumps(RENAMED),
     "settings": json.dumps({"SMTP_HOST": "mail.farm.example", "SMTP_USER": "farm", "SMTP_FROM": "farm@farm.example"}),
     "has_smtp_password": "true",
+    "firestore_location": "eur3",
+    "web_origins": json.dumps(["https://app.farm.example"]),
+    "labels": json.dumps({"team": "printing"}),
+    "alert_emails": json.dumps(["ops@farm.example", "night@farm.example"]),
+    "budget": json.dumps({"billing_account": "0A1B2C-3D4E5F-678901", "amount": 250}),
     "secret_versions": "{}",
     **{name: f"{MARK}-{name}-{'x' * 40}" for name in ("api_keys", "jwt_secret", "fetch_token_secret", "smtp_password")},
 }

@@ -108,6 +108,32 @@ def test_what_is_no_route_goes_where_the_gateway_says(sent: Sent, gateway: Sent)
     assert {sent("GET", path) for path in none} == {DEFAULT}
 
 
+def test_every_request_is_counted_and_encrypted(prod: Plan) -> None:
+    policy = prod.one("google_compute_security_policy").values
+    for each in prod.of("google_compute_backend_service"):
+        assert each.values["security_policy"].endswith(f"/securityPolicies/{policy['name']}"), each.address
+    counted = [rule for rule in policy["rule"] if rule["action"] == "throttle"]
+    assert [rule["match"][0]["config"][0]["src_ip_ranges"] for rule in counted] == [["*"]]
+    (limit,) = counted[0]["rate_limit_options"]
+    assert (limit["enforce_on_key"], limit["exceed_action"]) == ("IP", "deny(429)")
+    assert limit["rate_limit_threshold"] == [{"count": 1200, "interval_sec": 60}]
+    assert not any(rule["preview"] for rule in policy["rule"])
+    assert prod.one("google_compute_ssl_policy").values["min_tls_version"] == "TLS_1_2"
+    assert prod.one("google_compute_managed_ssl_certificate").values["managed"][0]["domains"] == [HOST]
+    (redirect,) = (each.values for each in prod.of("google_compute_url_map") if not each.values["path_matcher"])
+    assert redirect["default_url_redirect"][0]["https_redirect"] is True
+    ports = sorted(each.values["port_range"] for each in prod.of("google_compute_global_forwarding_rule"))
+    assert ports == ["443", "443", "80", "80"]
+
+
+def test_what_is_refused_by_its_ending_is_no_route(prod: Plan) -> None:
+    rules = prod.one("google_compute_security_policy").values["rule"]
+    expressions = [each["expression"] for rule in rules for match in rule["match"] for each in match["expr"]]
+    (ending,) = (found[1] for each in expressions if (found := re.search(r"matches\('([^']+)'\)", each)))
+    assert re.search(ending, "/wp-login.php")
+    assert not [path for path in TEMPLATES if re.search(ending, filled(path).lower())]
+
+
 def test_the_map_keeps_to_the_platforms_limits(prod: Plan) -> None:
     for each in prod.of("google_compute_url_map"):
         for matcher in each.values["path_matcher"]:

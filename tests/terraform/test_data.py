@@ -82,6 +82,10 @@ def test_buckets_are_closed_to_the_public_and_the_files_have_our_key(plan: Plan)
     (encryption,) = files["encryption"]
     keys = {each.values["name"]: each.values for each in plan.of("google_kms_crypto_key")}
     assert encryption["default_kms_key_name"].rpartition("/")[2] in keys
+    origins = plan.variables["web_origins"]
+    assert [(each["origin"], "PUT" in each["method"]) for each in files["cors"]] == (
+        [(origins, True)] if origins else []
+    )
     for key in keys.values():
         assert 0 < int(key["rotation_period"].removesuffix("s")) <= 90 * 24 * 3600
 
@@ -90,6 +94,8 @@ def test_every_subscription_has_a_dead_letter_and_never_expires(plan: Plan) -> N
     topics = {each.values["name"] for each in plan.of("google_pubsub_topic")}
     subscriptions = plan.of("google_pubsub_subscription")
     assert subscriptions
+    (parked,) = (each.values for each in plan.of("google_pubsub_topic") if each.values["name"] == "dead-letters-parked")
+    assert int(parked["message_retention_duration"].removesuffix("s")) >= 14 * 24 * 3600
     for each in subscriptions:
         (expiration,) = each.values["expiration_policy"]
         assert expiration["ttl"] == NEVER, each.address
@@ -102,7 +108,7 @@ def test_every_subscription_has_a_dead_letter_and_never_expires(plan: Plan) -> N
 
 def test_a_topics_messages_that_are_given_up_can_be_forwarded(plan: Plan) -> None:
     """Pub/Sub itself moves them: it reads the subscription and writes the dead letters' topic."""
-    agents = {"pubsub_subscription": set(), "pubsub_topic": set()}  # type: dict[str, set[str]]
+    agents: dict[str, set[str]] = {"pubsub_subscription": set(), "pubsub_topic": set()}
     for each in plan.of("google_pubsub_subscription_iam_member", "google_pubsub_topic_iam_member"):
         if "gcp-sa-pubsub" in each.values["member"]:
             what = each.values.get("subscription") or each.values["topic"]

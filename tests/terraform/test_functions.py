@@ -111,6 +111,7 @@ def test_a_row_that_watches_documents_has_its_event_trigger_with_retries(plan: P
             ("document", f"{collection(watched, plan)}/{document}", "match-path-pattern"),
         }
         assert trigger["event_type"] == wanted.firestore
+        assert trigger["trigger_region"] == plan.one("google_firestore_database").values["location_id"]
         assert trigger["retry_policy"] == "RETRY_POLICY_RETRY"
         assert trigger["service_account_email"] == f"events@{PROJECT_ID}.iam.gserviceaccount.com"
 
@@ -141,6 +142,15 @@ def test_a_row_that_follows_a_topic_or_the_clock_has_its_subscription(plan: Plan
             subscription["filter"]
         ]
     assert jobs.keys() == scheduled
+
+
+def test_what_is_pushed_goes_to_the_function_itself(plan: Plan) -> None:
+    """Its URL is not known before it is made; what it is taken from, is."""
+    module = plan.content["configuration"]["root_module"]["module_calls"]["function"]["module"]
+    (subscription,) = (each for each in module["resources"] if each["type"] == "google_pubsub_subscription")
+    (push,) = subscription["expressions"]["push_config"]
+    for url in (push["push_endpoint"], push["oidc_token"][0]["audience"]):
+        assert url["references"][0] == "google_cloudfunctions2_function.this.service_config[0].uri"
 
 
 def test_every_topic_of_the_bus_is_there_with_its_schema(plan: Plan) -> None:
@@ -175,8 +185,8 @@ def test_every_function_starts_with_the_settings_that_it_is_given(plan: Plan, mo
         settings = Settings.model_validate(given)
         assert given.keys() <= KNOWN, name
         assert settings.project == PROJECT_ID
-        assert settings.bucket or "files" not in row.uses
-        assert settings.kms_key or "keys" not in row.uses
+        assert bool(settings.bucket) == ("files" in row.uses), name
+        assert bool(settings.kms_key) == ("keys" in row.uses), name
         assert settings.policy().api_keys_secret or API_KEYS not in modules[name]
         assert not settings.debug_errors
         assert settings.proxies == (2 if plan.variables.get("domain") else 1)

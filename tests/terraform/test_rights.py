@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_a_function_may_do_what_its_row_uses_and_nothing_else(plan: Plan) -> Non
 
 
 def expected(
-    name: str, files: str, email: str, config: dict[str, object], recipients: set[str]
+    name: str, files: str, email: str, config: dict[str, Any], recipients: set[str]
 ) -> Iterator[tuple[str, str, str]]:
     """What a function's account is granted, its secrets left out."""
     uses = ROWS[name].uses
@@ -88,7 +89,7 @@ def expected(
         yield "storage_bucket", files, "roles/storage.objectUser"
         yield "service_account", email, "roles/iam.serviceAccountTokenCreator"  # signs its URLs as itself
     if "keys" in uses:
-        key = config["environment_variables"]["KMS_KEY_PATH"]  # type: ignore[index]
+        key = config["environment_variables"]["KMS_KEY_PATH"]
         yield "kms_crypto_key", key.rpartition("/")[2], "roles/cloudkms.cryptoKeyEncrypterDecrypter"
     if "bus" in uses:
         for topic in MODELS:
