@@ -21,7 +21,8 @@ module "address" {
   name                = var.name
   domain              = var.domain
   routes              = local.routes
-  functions           = { for name in keys(local.http_rows) : name => module.function[name].name }
+  functions           = keys(local.http_rows)
+  ready               = [for name in keys(local.http_rows) : module.function[name].name]
   default_function    = "cloud-health-check"
   requests_per_minute = var.requests_per_minute
 

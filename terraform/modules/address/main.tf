@@ -96,7 +96,9 @@ resource "google_compute_global_forwarding_rule" "http" {
   target                = "${local.global}/targetHttpProxies/${google_compute_target_http_proxy.redirect.name}"
 }
 
-# A function of the second generation is a Cloud Run service of its name.
+# A function of the second generation is a Cloud Run service of its name, known before there is one. What is made before
+# its predecessor is destroyed wants the same of all that it refers to, and a function whose build failed, which Terraform
+# then replaces, cannot be there twice: so nothing here refers to functions.
 resource "google_compute_region_network_endpoint_group" "function" {
   for_each = var.functions
 

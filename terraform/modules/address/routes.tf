@@ -96,7 +96,7 @@ resource "google_compute_url_map" "functions" {
 
   lifecycle {
     precondition {
-      condition     = alltrue([for rule in local.rules : contains(keys(var.functions), rule.function)])
+      condition     = alltrue([for rule in local.rules : contains(var.functions, rule.function)])
       error_message = "A route names a function that is not among `functions`."
     }
 
@@ -110,4 +110,6 @@ resource "google_compute_url_map" "functions" {
       error_message = "A path template has at most five parameters and 255 characters."
     }
   }
+
+  depends_on = [var.ready]
 }

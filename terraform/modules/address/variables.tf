@@ -40,8 +40,14 @@ variable "routes" {
 }
 
 variable "functions" {
-  description = "The functions that are behind the address: each one's name, by its name in `routes`."
-  type        = map(string)
+  description = "The functions that are behind the address, by their names; those of `routes`."
+  type        = set(string)
+}
+
+variable "ready" {
+  description = "What is known when the functions may be called: no path leads to one before. Nothing but the URL map waits."
+  type        = list(string)
+  default     = []
 }
 
 variable "default_function" {

@@ -65,7 +65,7 @@ locals {
       unit  = "1"
       lines = {
         for kind in ["read", "write", "delete"] : kind =>
-        "sum(increase(firestore_googleapis_com:document_${kind}_ops_count[$${__interval}]))"
+        "sum(increase(firestore_googleapis_com:document_${kind}_ops_count{${local.documents}}[$${__interval}]))"
       }
     },
   ]

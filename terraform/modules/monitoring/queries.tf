@@ -9,6 +9,9 @@ locals {
   trigger = "${local.bus},subscription_id=~\"(trigger-|eventarc-).+\""
   site    = "${local.bus},subscription_id=~\"printer-commands-.+\""
 
+  # Two kinds of resources have these, and a query has to choose.
+  documents = "monitored_resource=\"firestore.googleapis.com/Database\",database_id=\"(default)\""
+
   # With what functions' names begin.
   families = sort(distinct([for name in var.functions : split("-", name)[0]]))
 
