@@ -19,8 +19,8 @@ export PYTEST_DISABLE_PLUGIN_AUTOLOAD := 1
 export PYTEST_PLUGINS := xdist.plugin,xdist.looponfail,pytest_timeout,schemathesis.pytest.plugin,_hypothesis_pytestplugin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint checkov format lock bundle openapi indexes migrate messages bootstrap \
-	plan deploy destroy deployment clean
+.PHONY: help setup run test soak lint types style imports checkov format lock bundle openapi indexes migrate \
+	messages bootstrap plan deploy destroy deployment clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,17 +34,24 @@ $(STAMP): local/requirements.txt local/setup.sh
 run: setup ## prints a file on the whole local stack: ONCE=1 FILE=path BACKEND=google|embedded PORT=8080 KEEP=1 SPEED=60
 	@exec $(PYTHON) -m local.run
 
-test: lint checkov ## every check and every test, with repetitions at reduced counts; what fails is tried once more, alone
+test: setup ## every check and every test, with repetitions at reduced counts; what fails is tried once more, alone
+	@$(MAKE) --no-print-directory -j 2 lint checkov
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile || { [ $$? -eq 1 ] \
 		&& echo "Once more, one by one and alone, those that failed:" && exec $(PYTHON) -m pytest --last-failed -x; }
 
 soak: setup ## the same tests at their full counts
 	@SOAK=1 exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
-lint: setup ## style, types and import rules
+lint: types style imports ## style, types and import rules
+
+types: setup
+	@$(VENV)/bin/mypy
+
+style: setup
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy
+
+imports: setup
 	@$(VENV)/bin/lint-imports
 
 checkov: $(CHECKOV)/installed ## what is known to be unsafe in Terraform's files; what is skipped says why, in its place
