@@ -121,18 +121,22 @@ def server(row: Row) -> Callable[[FlaskRequest], Response]:
 
 def _note_request(row: Row, request: FlaskRequest, answer: Answer, began: float) -> None:
     """Logs what was asked and answered. The platform's own line, whose URL may hold a credential, is not kept then."""
-    assert row.http is not None
     milliseconds = round((time.monotonic() - began) * 1000)
-    method = request.method if request.method in row.http.methods else "_OTHER"
-    log("request_served", method=method, route=row.http.path, status=answer.status, milliseconds=milliseconds)
+    method, route = _operation(row, request)
+    log("request_served", method=method, route=route, status=answer.status, milliseconds=milliseconds)
 
 
 def _span(row: Row, request: FlaskRequest) -> AbstractContextManager[Span]:
-    """The span of a request, below the caller's. It names the route, not the path, which may hold a token."""
+    """The span of a request, below the caller's."""
+    method, route = _operation(row, request)
+    about = {"http.request.method": method, "http.route": route, "faas.name": row.name}
+    return tracing.invocation(f"{method} {route}", "server", request.headers.get("traceparent", ""), about)
+
+
+def _operation(row: Row, request: FlaskRequest) -> tuple[str, str]:
+    """What is told of a request: its method, and the route instead of the path, which may hold a token."""
     assert row.http is not None
-    method = request.method if request.method in row.http.methods else "_OTHER"
-    about = {"http.request.method": method, "http.route": row.http.path, "faas.name": row.name}
-    return tracing.invocation(f"{method} {row.http.path}", "server", request.headers.get("traceparent", ""), about)
+    return request.method if request.method in row.http.methods else "_OTHER", row.http.path
 
 
 def _response(request: FlaskRequest, answer: Answer, headers: Mapping[str, str]) -> Response:
